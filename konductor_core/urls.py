@@ -1,0 +1,180 @@
+"""The URLs under which Redis is named, checked and taken apart before anything connects.
+
+    redis://[user[:password]@]host[:port][/db]           rediss:// is the same over TLS
+    unix://[user[:password]@]/path/to.sock[?db=N]
+    redis+sentinel://[user[:password]@]host[:port][,host[:port]…]/service[/db]
+    redis+cluster://[user[:password]@]host[:port][,host[:port]…]
+
+`rediss+sentinel://` and `rediss+cluster://` are the last two over TLS. Options follow as `?name=value&…`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+from konductor_core.errors import InvalidInput, did_you_mean, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["SCHEMES", "RedisUrl", "parse_redis_url"]
+
+Topology = Literal["standalone", "unix", "sentinel", "cluster"]
+
+SCHEMES: Final[dict[str, tuple[Topology, bool]]] = {
+    "redis": ("standalone", False),
+    "rediss": ("standalone", True),
+    "unix": ("unix", False),
+    "redis+sentinel": ("sentinel", False),
+    "rediss+sentinel": ("sentinel", True),
+    "redis+cluster": ("cluster", False),
+    "rediss+cluster": ("cluster", True),
+}
+"""Scheme -> (topology, TLS)."""
+
+OPTIONS: Final = frozenset(
+    {
+        "client_name",
+        "db",
+        "health_check_interval",
+        "max_connections",
+        "protocol",
+        "socket_connect_timeout",
+        "socket_keepalive",
+        "socket_timeout",
+        "ssl_ca_certs",
+        "ssl_ca_path",
+        "ssl_cert_reqs",
+        "ssl_certfile",
+        "ssl_check_hostname",
+        "ssl_keyfile",
+        "ssl_min_version",
+    }
+)
+"""Options of redis-py that a URL may carry."""
+
+DEFAULT_PORT: Final = 6379
+DEFAULT_SENTINEL_PORT: Final = 26379
+DATABASE_MAX: Final = 65_535
+_ESCAPES: Final = "in a password write / as %2F, : as %3A, @ as %40, ? as %3F"
+
+
+@dataclass(frozen=True, slots=True)
+class RedisUrl:
+    """A checked URL. `hosts` has one entry for redis://, none for unix://; `service` is Sentinel's name for the set."""
+
+    url: str = field(repr=False)
+    topology: Topology
+    tls: bool = False
+    hosts: tuple[tuple[str, int], ...] = ()
+    path: str = ""
+    service: str = ""
+    db: int = 0
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def display(self) -> str:
+        """The URL as messages show it: without user, password and options."""
+        scheme = self.url.partition("://")[0].lower()
+        if self.topology == "unix":
+            return f"{scheme}://{self.path}"
+        hosts = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts)
+        tail = f"/{self.service}" if self.service else ""
+        return f"{scheme}://{hosts}{tail}" + (f"/{self.db}" if self.db else "")
+
+
+def parse_redis_url(url: str, what: str = "Redis URL") -> RedisUrl:
+    """Return `url` taken apart; raise `InvalidInput` that says what is wrong with it, never showing its password."""
+    from urllib.parse import parse_qsl, unquote
+
+    if not url.isprintable() or " " in url:
+        raise InvalidInput(f"{what} contains a space or control character: leave it out, or write it as %20")
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() not in SCHEMES:
+        raise InvalidInput(f"{what} has {_scheme_problem(scheme, separator)}: begin it with one of {_beginnings()}")
+    topology, tls = SCHEMES[scheme.lower()]
+    rest, _, query = rest.partition("?")
+    options = _options(parse_qsl(query.partition("#")[0], keep_blank_values=True), what)
+    authority, slash, path = rest.partition("/")
+    credentials, _, hosts = authority.rpartition("@")
+    username, colon, password = credentials.partition(":")
+    segments = [unquote(segment) for segment in path.split("/") if segment]
+    named: dict[str, str] = {}
+    if topology == "unix":
+        _require(not hosts, what, "has a host, which unix:// does not: write unix:///path/to.sock")
+        _require(bool(segments), what, "names no socket: write unix:///path/to.sock")
+        named["path"] = slash + unquote(path)
+        segments = []
+    elif topology == "sentinel":
+        _require(bool(segments), what, "names no service: write redis+sentinel://host:26379/service")
+        named["service"] = segments.pop(0)
+    _require(len(segments) <= (0 if topology == "cluster" else 1), what, "has too much after the host")
+    return RedisUrl(
+        url=url,
+        topology=topology,
+        tls=tls,
+        hosts=_hosts(hosts, topology, what),
+        db=_database(segments, options.pop("db", None), topology, what),
+        username=unquote(username) or None,
+        password=unquote(password) if colon else None,
+        options=options,
+        **named,
+    )
+
+
+def _scheme_problem(scheme: str, separator: str) -> str:
+    return f"the unknown scheme {quoted(scheme)}" if separator else "no scheme"
+
+
+def _beginnings() -> str:
+    return ", ".join(f"{scheme}://" for scheme in SCHEMES if scheme == "rediss" or not scheme.startswith("rediss"))
+
+
+def _require(condition: bool, what: str, problem: str) -> None:  # noqa: FBT001 - reads as an assertion
+    if not condition:
+        raise InvalidInput(f"{what} {problem}")
+
+
+def _hosts(text: str, topology: Topology, what: str) -> tuple[tuple[str, int], ...]:
+    if topology == "unix":
+        return ()
+    default = DEFAULT_SENTINEL_PORT if topology == "sentinel" else DEFAULT_PORT
+    hosts = tuple(_host(part, default, what) for part in text.split(","))
+    _require(topology != "standalone" or len(hosts) == 1, what, "names several hosts: use redis+cluster://")
+    return hosts
+
+
+def _host(text: str, default_port: int, what: str) -> tuple[str, int]:
+    if text.startswith("["):
+        host, _, tail = text[1:].partition("]")
+        colon, port = tail[:1], tail[1:]
+        _require(colon in {"", ":"}, what, f"has a malformed host: write [address]:port")
+    else:
+        host, colon, port = text.partition(":")
+    _require(bool(host), what, "names no host: write redis://host:6379/0")
+    if not colon:
+        return host, default_port
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65_536):
+        # Not quoted: an unescaped password may have been taken for the port.
+        raise InvalidInput(f"{what} has a port that is no number from 1 to 65535; {_ESCAPES}")
+    return host, int(port)
+
+
+def _database(segments: list[str], option: str | None, topology: Topology, what: str) -> int:
+    text = segments[0] if segments else option if option is not None else "0"
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= DATABASE_MAX):
+        raise InvalidInput(f"{what} has a database that is no number, as in /0; {_ESCAPES}")
+    _require(topology != "cluster" or int(text) == 0, what, "has a database, which a cluster does not: leave it out")
+    return int(text)
+
+
+def _options(pairs: list[tuple[str, str]], what: str) -> dict[str, str]:
+    for name, _ in pairs:
+        if name not in OPTIONS:
+            guess = did_you_mean(name, OPTIONS)
+            remedy = f"did you mean {guess}?" if guess else "known are " + ", ".join(sorted(OPTIONS))
+            raise InvalidInput(f"{what} has the unknown option {quoted(name)}: {remedy}")
+    return cast("dict[str, str]", dict(pairs))
