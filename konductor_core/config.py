@@ -68,6 +68,22 @@ def _holder(value: object, what: str) -> str:
     return identity.check_holder(_text(value, what), what)
 
 
+def _one_of(*choices: str) -> _Reader:
+    def read(value: object, what: str) -> str:
+        if value not in choices:
+            raise InvalidInput(f"{what} {quoted(value)} is unknown: use one of {', '.join(choices)}")
+        return str(value)
+
+    return read
+
+
+def _switch(value: object, what: str) -> bool:
+    """Return whether it is on: a variable is if it has any text, as with NO_COLOR; the file says true or false."""
+    if isinstance(value, (bool, str)):
+        return bool(value)
+    raise InvalidInput(f"{what} {quoted(value)} is neither true nor false")
+
+
 def _setting(variables: str, reader: _Reader, default: Any = ..., *, secret: bool = False) -> Any:  # noqa: ANN401 - like field()
     """Declare a field: the variables it comes from, how its value is read, and its default if that is a constant."""
     metadata = {"variables": tuple(variables.split()), "reader": reader}
@@ -81,7 +97,7 @@ class Settings:
     """What a client needs to know; every value is checked. Times are milliseconds.
 
     `holder` is the base holder, without a suffix. `min_replicas` replicas must acknowledge a grant. A command that
-    meets a lost connection is tried again `retries` times.
+    meets a lost connection is tried again `retries` times. `output`, `log_level` and `no_color` are koncli's.
     """
 
     redis_url: str = _setting("KONDUCTOR_REDIS_URL", _url, secret=True)
@@ -94,6 +110,9 @@ class Settings:
     connect_timeout_ms: int = _setting("KONDUCTOR_CONNECT_TIMEOUT", _duration, 5_000)
     socket_timeout_ms: int = _setting("KONDUCTOR_SOCKET_TIMEOUT", _duration, 10_000)
     retries: int = _setting("KONDUCTOR_RETRIES", _number(100), 3)
+    output: str = _setting("KONDUCTOR_OUTPUT", _one_of("text", "wide", "json", "yaml", "name"), "text")
+    log_level: str = _setting("KONDUCTOR_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "warning")
+    no_color: bool = _setting("KONDUCTOR_NO_COLOR NO_COLOR", _switch, default=False)
 
     @property
     def redis(self) -> RedisUrl:
