@@ -84,35 +84,29 @@ def _switch(value: object, what: str) -> bool:
     raise InvalidInput(f"{what} {quoted(value)} is neither true nor false")
 
 
-def _setting(variables: str, reader: _Reader, default: Any = ..., *, secret: bool = False) -> Any:  # noqa: ANN401 - like field()
-    """Declare a field: the variables it comes from, how its value is read, and its default if that is a constant."""
-    metadata = {"variables": tuple(variables.split()), "reader": reader}
-    if default is ...:
-        return field(metadata=metadata, repr=not secret)
-    return field(default=default, metadata=metadata, repr=not secret)
+def _from(variables: str, reader: _Reader) -> dict[str, object]:
+    """Return a field's metadata: the variables it comes from, and how its value is read."""
+    return {"variables": tuple(variables.split()), "reader": reader}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a client needs to know; every value is checked. Times are milliseconds.
 
     `holder` is the base holder, without a suffix. `min_replicas` replicas must acknowledge a grant. A command that
-    meets a lost connection is tried again `retries` times. `output`, `log_level` and `no_color` are koncli's.
+    meets a lost connection is tried again `retries` times.
     """
 
-    redis_url: str = _setting("KONDUCTOR_REDIS_URL", _url, secret=True)
-    namespace: str = _setting("KONDUCTOR_NAMESPACE", _namespace)
-    holder: str = _setting("KONDUCTOR_HOLDER KONDUCTOR_HOLDER_ID", _holder)
-    redis_username: str | None = _setting("KONDUCTOR_REDIS_USERNAME", _text, None)
-    redis_password: str | None = _setting("KONDUCTOR_REDIS_PASSWORD", _text, None, secret=True)
-    redis_ca_file: str | None = _setting("KONDUCTOR_REDIS_CA_FILE", _text, None)
-    min_replicas: int = _setting("KONDUCTOR_MIN_REPLICAS", _number(100), 0)
-    connect_timeout_ms: int = _setting("KONDUCTOR_CONNECT_TIMEOUT", _duration, 5_000)
-    socket_timeout_ms: int = _setting("KONDUCTOR_SOCKET_TIMEOUT", _duration, 10_000)
-    retries: int = _setting("KONDUCTOR_RETRIES", _number(100), 3)
-    output: str = _setting("KONDUCTOR_OUTPUT", _one_of("text", "wide", "json", "yaml", "name"), "text")
-    log_level: str = _setting("KONDUCTOR_LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "warning")
-    no_color: bool = _setting("KONDUCTOR_NO_COLOR NO_COLOR", _switch, default=False)
+    redis_url: str = field(metadata=_from("KONDUCTOR_REDIS_URL", _url), repr=False)
+    namespace: str = field(metadata=_from("KONDUCTOR_NAMESPACE", _namespace))
+    holder: str = field(metadata=_from("KONDUCTOR_HOLDER KONDUCTOR_HOLDER_ID", _holder))
+    redis_username: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_USERNAME", _text))
+    redis_password: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_PASSWORD", _text), repr=False)
+    redis_ca_file: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_CA_FILE", _text))
+    min_replicas: int = field(default=0, metadata=_from("KONDUCTOR_MIN_REPLICAS", _number(100)))
+    connect_timeout_ms: int = field(default=5_000, metadata=_from("KONDUCTOR_CONNECT_TIMEOUT", _duration))
+    socket_timeout_ms: int = field(default=10_000, metadata=_from("KONDUCTOR_SOCKET_TIMEOUT", _duration))
+    retries: int = field(default=3, metadata=_from("KONDUCTOR_RETRIES", _number(100)))
 
     @property
     def redis(self) -> RedisUrl:

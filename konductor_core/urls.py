@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal
 
 from konductor_core.errors import InvalidInput, did_you_mean, quoted
 
@@ -151,7 +151,7 @@ def _host(text: str, default_port: int, what: str) -> tuple[str, int]:
     if text.startswith("["):
         host, _, tail = text[1:].partition("]")
         colon, port = tail[:1], tail[1:]
-        _require(colon in {"", ":"}, what, f"has a malformed host: write [address]:port")
+        _require(colon in {"", ":"}, what, "has a malformed host: write [address]:port")
     else:
         host, colon, port = text.partition(":")
     _require(bool(host), what, "names no host: write redis://host:6379/0")
@@ -173,8 +173,10 @@ def _database(segments: list[str], option: str | None, topology: Topology, what:
 
 def _options(pairs: list[tuple[str, str]], what: str) -> dict[str, str]:
     for name, _ in pairs:
+        if "@" in name:  # not quoted: part of an unescaped password
+            raise InvalidInput(f"{what} has a '?' before its host; {_ESCAPES}")
         if name not in OPTIONS:
             guess = did_you_mean(name, OPTIONS)
             remedy = f"did you mean {guess}?" if guess else "known are " + ", ".join(sorted(OPTIONS))
             raise InvalidInput(f"{what} has the unknown option {quoted(name)}: {remedy}")
-    return cast("dict[str, str]", dict(pairs))
+    return dict(pairs)
