@@ -22,6 +22,8 @@ __all__ = [
     "HEARTBEAT",
     "MAX_BYPASS",
     "MAX_MS",
+    "MEMORY_TTL",
+    "PROBE_WINDOW",
     "WAITER_TTL",
     "about",
     "rfc3339",
@@ -57,6 +59,12 @@ ARRIVE_PATIENCE: Final = 60 * SECOND
 
 DIRTY_TTL: Final = 24 * HOUR
 """How long the set of changed objects waits for a controller."""
+
+MEMORY_TTL: Final = 60 * SECOND
+"""How long a script remembers what a request did, so that its retry answers the same."""
+
+PROBE_WINDOW: Final = 1 * SECOND
+"""How long a waiter has to show that it lives when another request of its holder wants its place."""
 
 DURATION_PATTERN: Final = r"^(0|([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+)$"
 """What `to_ms` accepts as text; the schema of the custom resources says the same."""

@@ -1,0 +1,102 @@
+"""Every key and channel in Redis, with its type and fields. `docs/redis.md` shows the same through redis-cli.
+
+All keys of a namespace share the hash tag `{<namespace>}`: one script may touch several of its objects, an ACL
+user can be confined to it, and a cluster keeps it in one slot. Moments are the server's milliseconds since 1970.
+
+    konductor:{ns}:index                  set     every object of the namespace, as semaphore/x
+    konductor:{ns}:dirty                  zset    changed objects -> when; at most 10,000, TTL 24 h
+    konductor:{ns}:seq                    string  the last place given in any queue; TTL while nobody waits
+    konductor:{ns}:request:<request>      hash    one waiting request: holder items priority seq since aged ttl
+                                                  pod uid node (probe probed answered); TTL 60 s, kept by heartbeats
+    konductor:{ns}:wake:<request>         list    what a waiter blocks on: `granted <token>`, `arm <ms>`, `look`,
+                                                  `probe`, `deleted`; TTL 60 s
+    konductor:{ns}:nudge                  channel the name of an object that changed, as semaphore/x
+
+Permits (Semaphore), with `o` for konductor:{ns}:semaphore:<name>:
+
+    o                                     hash    epoch owner labels created permits ttl policy bypass token extra
+                                                  grants expiries refusals timeouts waited longest renewals
+    o:leases                              zset    holder -> expiry; +inf for a lease without an end
+    o:weights                             hash    holder -> permits, for leases of more than one
+    o:lease:<holder>                      hash    the readable twin: token permits since ttl request pod uid node
+                                                  (claim); its native TTL is the same expiry
+    o:queue                               zset    waiting holder -> priority and place in one number; in serving order
+    o:ageing                              zset    waiting holder -> when it outranks every priority
+    o:waiting                             hash    waiting holder, or one yet to confirm its grant -> its request
+
+Latches (Barrier), with `o` for konductor:{ns}:barrier:<name>:
+
+    o                                     hash    epoch owner labels created expected quorum timeout cyclic phase
+                                                  cycle lastcycle deadline opened failed reason progress repeats
+    o:arrivals                            zset    arrival -> when, of the current cycle
+    o:cycles                              zset    arrival -> the last cycle it arrived in (cyclic barriers only)
+    o:waiters                             zset    request of a waiter -> until when it counts as alive
+
+Both:
+
+    o:memory, o:memory:old                hash    what recent requests did, so that a retry answers the same; TTL 60 s
+    o:events                              stream  the last 500 or so events: type holder token permits detail
+    o:state                               channel `open|failed|progress <epoch> <cycle> <arrived> <target>`,
+                                                  `reset|deleted|defined <epoch>`
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from konductor_core.identity import Kind
+
+__all__ = ["PERMIT_PARTS", "LATCH_PARTS", "ObjectKeys", "dirty", "index", "nudge", "wake"]
+
+PERMIT_PARTS: Final = ("leases", "weights", "queue", "ageing", "waiting", "memory", "events")
+LATCH_PARTS: Final = ("arrivals", "cycles", "waiters", "memory", "events")
+
+
+def _of(namespace: str, rest: str) -> str:
+    return f"konductor:{{{namespace}}}:{rest}"
+
+
+def index(namespace: str) -> str:
+    """Return the key of the set of all objects of a namespace."""
+    return _of(namespace, "index")
+
+
+def dirty(namespace: str) -> str:
+    """Return the key of the changed objects that no controller has looked at."""
+    return _of(namespace, "dirty")
+
+
+def nudge(namespace: str) -> str:
+    """Return the channel that names objects as they change."""
+    return _of(namespace, "nudge")
+
+
+def wake(namespace: str, request: str) -> str:
+    """Return the list on which the waiter of `request` blocks."""
+    return _of(namespace, f"wake:{request}")
+
+
+class ObjectKeys:
+    """The keys of one object, in the order in which its scripts take them."""
+
+    __slots__ = ("latch", "meta", "namespace", "permit", "queueing", "state")
+
+    def __init__(self, namespace: str, kind: Kind, name: str) -> None:
+        self.namespace = namespace
+        self.meta = meta = _of(namespace, f"{kind.key}:{name}")
+        shared = (dirty(namespace), index(namespace))
+        self.queueing = (*shared, _of(namespace, "seq"))
+        self.permit = (meta, *[f"{meta}:{part}" for part in PERMIT_PARTS])
+        self.latch = (*shared, meta, *[f"{meta}:{part}" for part in LATCH_PARTS])
+        self.state = f"{meta}:state"
+
+    @property
+    def permits(self) -> tuple[str, ...]:
+        """KEYS of a script on this one object of the permit mechanism."""
+        return self.queueing + self.permit
+
+    @property
+    def events(self) -> str:
+        """The stream of the object's history."""
+        return f"{self.meta}:events"

@@ -1,0 +1,136 @@
+"""The script table: every operation, what it takes and what it answers, and the loader of its source.
+
+A test holds this table against the headers of the files in `lua/`. The loader replaces each line
+`--@include lib/name` by that file, once; what includes itself is refused. Before the first line stand the
+durations that scripts need, so that `konductor_core.durations` stays their only place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from konductor_core import durations
+from konductor_core.errors import KonductorError
+
+__all__ = ["SCRIPTS", "Script", "folder", "source_of"]
+
+PERMIT_KEYS: Final = "dirty index seq meta leases weights queue ageing waiting memory events"
+SEVERAL_KEYS: Final = "dirty index seq (meta leases weights queue ageing waiting memory events)+"
+LATCH_KEYS: Final = "dirty index meta arrivals cycles waiters memory events"
+
+_CONSTANTS: Final = ("CLAIM_WINDOW", "DIRTY_TTL", "MAX_BYPASS", "MEMORY_TTL", "PROBE_WINDOW", "WAITER_TTL")
+_INCLUDE: Final = "--@include "
+
+
+@dataclass(slots=True, eq=False)
+class Script:
+    """One atomic operation. `keys`, `args` and `reply` are what the file's header says; source and SHA-1 come lazily."""
+
+    name: str
+    keys: str
+    args: str
+    reply: tuple[str, ...]
+    _source: str = ""
+    _sha: str = ""
+
+    @property
+    def source(self) -> str:
+        """The script with its includes, as it is sent to Redis."""
+        if not self._source:
+            self._source = source_of(self.name)
+        return self._source
+
+    @property
+    def sha(self) -> str:
+        """The SHA-1 by which Redis knows the script."""
+        if not self._sha:
+            self._sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+        return self._sha
+
+
+def _table(*rows: tuple[str, str, str, *tuple[str, ...]]) -> dict[str, Script]:
+    return {name: Script(name, keys, args, tuple(reply)) for name, keys, args, *reply in rows}
+
+
+SCRIPTS: Final = _table(
+    (
+        "permit_acquire",
+        SEVERAL_KEYS,
+        "request holder mode priority ttl pod uid node amounts+",
+        "code next_change_ms object position waiting in_use permits (token expires_in_ms)*",
+    ),
+    ("permit_cancel", SEVERAL_KEYS, "request holder reason", "code next_change_ms"),
+    ("permit_define", PERMIT_KEYS, "owner labels permits ttl policy bypass", "code next_change_ms epoch owner"),
+    ("permit_delete", PERMIT_KEYS, "owner", "code next_change_ms owner"),
+    (
+        "permit_read",
+        PERMIT_KEYS,
+        "holders_limit waiters_limit",
+        "code next_change_ms now_ms in_use holders_total waiters_total fields_count (field value)*",
+        "holders_count (holder expires_ms token permits since ttl pod uid node claim)*",
+        "waiters_count (holder request permits priority since)*",
+    ),
+    ("permit_release", PERMIT_KEYS, "request holder token event", "code next_change_ms in_use permits"),
+    ("permit_renew", PERMIT_KEYS, "holder token ttl", "code next_change_ms token expires_in_ms permits"),
+    ("permit_reset", PERMIT_KEYS, "", "code next_change_ms epoch"),
+    (
+        "barrier_arrive",
+        LATCH_KEYS,
+        "request arrival",
+        "code next_change_ms epoch cycle arrived expected target phase reason",
+    ),
+    ("barrier_define", LATCH_KEYS, "owner labels expected quorum timeout cyclic", "code next_change_ms epoch owner"),
+    ("barrier_delete", LATCH_KEYS, "owner", "code next_change_ms owner"),
+    ("barrier_leave", LATCH_KEYS, "request", "code next_change_ms"),
+    (
+        "barrier_read",
+        LATCH_KEYS,
+        "arrivals_limit",
+        "code next_change_ms now_ms arrived waiting fields_count (field value)*",
+        "arrivals_count (arrival at_ms)*",
+    ),
+    ("barrier_reset", LATCH_KEYS, "", "code next_change_ms epoch"),
+    (
+        "barrier_wait",
+        LATCH_KEYS,
+        "request holder cycle epoch",
+        "code next_change_ms epoch cycle arrived target deadline_ms reason",
+    ),
+)
+
+
+def folder() -> str:
+    """Return the directory of the Lua sources: inside the installed package, or beside it in a checkout."""
+    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib is slow to import
+    packaged = os.path.join(here, "_lua")  # noqa: PTH118
+    return packaged if os.path.isdir(packaged) else os.path.join(os.path.dirname(here), "lua")  # noqa: PTH112, PTH118, PTH120
+
+
+def source_of(name: str, root: str | None = None) -> str:
+    """Return the text of script `name` with its includes resolved and the durations in front.
+
+    Raises `KonductorError` for an include that is missing or leads back to itself.
+    """
+    prelude = "local " + ", ".join(_CONSTANTS) + " = " + ", ".join(str(getattr(durations, c)) for c in _CONSTANTS)
+    return prelude + "\n" + _expand(root or folder(), name, [], set())
+
+
+def _expand(root: str, name: str, above: list[str], done: set[str]) -> str:
+    if name in above:
+        raise KonductorError("lua includes run in a circle: " + " -> ".join([*above, name]))
+    if name in done:
+        return ""
+    done.add(name)
+    try:
+        with open(os.path.join(root, f"{name}.lua"), encoding="utf-8") as file:  # noqa: PTH118, PTH123
+            lines = file.read().splitlines()
+    except OSError as error:
+        raise KonductorError(f"lua script {name} cannot be read: {error.strerror}") from None
+    text = [
+        _expand(root, line.removeprefix(_INCLUDE).strip(), [*above, name], done) if line.startswith(_INCLUDE) else line
+        for line in lines
+    ]
+    return "\n".join(text) + "\n"

@@ -1,0 +1,77 @@
+-- Counts a distinct arrival, and opens the barrier when it was the last one needed.
+-- KEYS: dirty index meta arrivals cycles waiters memory events
+-- ARGV: request arrival
+-- REPLY: code next_change_ms epoch cycle arrived expected target phase reason
+-- GUARANTEE: an id counts once a cycle; a retry answers as the first call did; an acknowledged arrival stays.
+--@include lib/codes
+--@include lib/barrier
+local CYCLES_LIMIT = 10000
+local PROGRESS_INTERVAL = 1000
+
+local request, id = ARGV[1], ARGV[2]
+local object = latch()
+advance(object)
+
+local function progress()
+  if object.state.phase == 'Waiting' and NOW - number(object, 'progress') >= PROGRESS_INTERVAL then
+    change(object, 'progress', text(NOW))
+    tell(object, 'progress', object.state.cycle, arrived(object))
+  end
+end
+
+local function repeated(code)
+  change(object, 'repeats', text(number(object, 'repeats') + 1))
+  return code
+end
+
+local function count_arrival()
+  if object.state.phase == 'Failed' then
+    return FAILED
+  elseif call('ZSCORE', object.arrivals, id) then
+    return repeated(ALREADY)
+  elseif object.state.phase == 'Open' and arrived(object) >= number(object, 'expected') then
+    return repeated(OPEN)
+  end
+  call('ZADD', object.arrivals, text(NOW), id)
+  record(object, 'arrived', id, '', text(arrived(object)), 'cycle=' .. object.state.cycle)
+  if is_cyclic(object) then
+    call('ZADD', object.cycles, object.state.cycle, id)
+    if call('ZCARD', object.cycles) > CYCLES_LIMIT then
+      call('ZREMRANGEBYRANK', object.cycles, 0, 0)
+    end
+    if arrived(object) == 1 then
+      set_deadline(object)
+    end
+  end
+  return ARRIVED
+end
+
+if not object.epoch then
+  return {ABSENT, -1, '', '0', 0, 0, 0, '', ''}
+end
+local before = recall(object, request)
+if before then
+  finish(object)
+  local reply = {}
+  for word in string.gmatch(before, '%S+') do
+    reply[#reply + 1] = word
+  end
+  reply[#reply + 1] = ''
+  return reply
+end
+local cycle = object.state.cycle
+local code = count_arrival()
+local count, expected, needed = arrived(object), number(object, 'expected'), target(object)
+local next_change = until_moment(deadline(object))
+if code == ARRIVED then
+  open_if_complete(object)
+  progress()
+end
+local phase = tonumber(object.state.lastcycle or '0') >= tonumber(cycle) and 'Open' or object.state.phase
+local reply = {code, next_change, object.epoch, cycle, count, expected, needed, phase}
+if code ~= FAILED then
+  remember(object, request, table.concat(reply, ' '))
+end
+finish(object)
+reply[#reply + 1] = object.state.reason or ''
+return reply

@@ -1,0 +1,48 @@
+-- Says whether the awaited cycle has opened, and keeps the waiter counted while it has not.
+-- KEYS: dirty index meta arrivals cycles waiters memory events
+-- ARGV: request holder cycle epoch
+-- REPLY: code next_change_ms epoch cycle arrived target deadline_ms reason
+-- GUARANTEE: a waiter that subscribed before this call misses nothing after it.
+--@include lib/codes
+--@include lib/barrier
+
+local request, holder, cycle, epoch = ARGV[1], ARGV[2], whole(3, 'cycle', 0), ARGV[4]
+local object = latch()
+if not object.epoch then
+  return {ABSENT, -1, '', 0, 0, 0, -1, ''}
+end
+advance(object)
+
+-- The cycle asked for, else the last one the holder arrived in, else the current one.
+local function awaited()
+  if not is_cyclic(object) then
+    return 1
+  elseif cycle > 0 then
+    return cycle
+  end
+  return tonumber(call('ZSCORE', object.cycles, holder) or object.state.cycle)
+end
+
+local wanted = awaited()
+local function answer()
+  if epoch ~= '' and epoch ~= object.epoch then
+    return RESET
+  elseif number(object, 'lastcycle') >= wanted then
+    return OPEN
+  elseif object.state.phase == 'Failed' then
+    return FAILED
+  end
+  register(object, request)
+  return WAITING
+end
+
+local code = answer()
+if code ~= WAITING and call('ZREM', object.waiters, request) == 1 then
+  object.changed = true
+end
+finish(object)
+local count = code == OPEN and is_cyclic(object) and target(object) or arrived(object)
+return {
+  code, code == WAITING and look_again(object, deadline(object), request) or -1, object.epoch, wanted, count,
+  target(object), until_moment(deadline(object)), object.state.reason or '',
+}

@@ -1,0 +1,92 @@
+-- When a barrier opens and when it fails. A barrier that is not cyclic has the one cycle 1.
+--@include lib/latch
+
+local function number(object, field)
+  return tonumber(object.state[field] or '') or 0
+end
+
+-- How many distinct arrivals open it.
+local function target(object)
+  local quorum = number(object, 'quorum')
+  return quorum > 0 and quorum or number(object, 'expected')
+end
+
+local function is_cyclic(object)
+  return object.state.cyclic == '1'
+end
+
+local function arrived(object)
+  return call('ZCARD', object.arrivals)
+end
+
+local function deadline(object)
+  local moment = number(object, 'deadline')
+  return object.state.phase == 'Waiting' and moment > 0 and moment or math.huge
+end
+
+-- "open|failed <epoch> <cycle> <arrived> <target> [reason]": all a waiter needs to know.
+local function tell(object, word, cycle, count, reason)
+  local message = table.concat({word, object.epoch, cycle, text(count), text(target(object))}, ' ')
+  broadcast(object, reason and message .. ' ' .. reason or message)
+end
+
+local function open(object)
+  local cycle, count = object.state.cycle, arrived(object)
+  change(object, 'opened', text(NOW))
+  change(object, 'lastcycle', cycle)
+  if is_cyclic(object) then
+    change(object, 'cycle', text(tonumber(cycle) + 1))
+    change(object, 'deadline', '')
+    call('DEL', object.arrivals)
+  else
+    change(object, 'phase', 'Open')
+  end
+  call('DEL', object.waiters)
+  record(object, 'opened', '', '', text(count), 'cycle=' .. cycle)
+  tell(object, 'open', cycle, count)
+end
+
+-- Applies what time has decided: after the deadline a waiting barrier has failed.
+local function advance(object)
+  if object.epoch and deadline(object) <= NOW then
+    local reason = 'timeout with ' .. text(arrived(object)) .. '/' .. text(target(object)) .. ' arrived'
+    change(object, 'phase', 'Failed')
+    change(object, 'failed', object.state.deadline)
+    change(object, 'reason', reason)
+    call('DEL', object.waiters)
+    record(object, 'failed', '', '', text(arrived(object)), reason)
+    tell(object, 'failed', object.state.cycle, arrived(object), reason)
+  end
+end
+
+local function open_if_complete(object)
+  if object.state.phase == 'Waiting' and arrived(object) >= target(object) then
+    open(object)
+  end
+end
+
+-- The moment the current cycle fails: counted from the epoch's start, for a cyclic barrier from the first arrival.
+local function set_deadline(object)
+  local timeout = number(object, 'timeout')
+  local start = number(object, 'created')
+  if is_cyclic(object) then
+    local first = call('ZRANGE', object.arrivals, 0, 0, 'WITHSCORES')
+    start = tonumber(first[2] or '')
+  end
+  change(object, 'deadline', timeout > 0 and start and text(start + timeout) or '')
+end
+
+-- A new life with nothing carried over, but for the answers to requests that may be repeated.
+local function begin_epoch(object)
+  call('DEL', object.arrivals, object.cycles)
+  object.epoch = text(math.max(NOW_US, (tonumber(object.epoch or 0) or 0) + 1))
+  change(object, 'epoch', object.epoch)
+  change(object, 'created', text(NOW))
+  change(object, 'phase', 'Waiting')
+  change(object, 'cycle', '1')
+  for _, field in ipairs({'lastcycle', 'opened', 'failed', 'reason', 'progress', 'repeats'}) do
+    object.state[field] = nil
+    call('HDEL', object.meta, field)
+  end
+  set_deadline(object)
+end

@@ -1,0 +1,46 @@
+-- What a script leaves behind for others: changed fields, the history, the dirty set, the nudge.
+--@include lib/base
+--@include lib/names
+local DIRTY_KEY = KEYS[1]
+local HISTORY_LENGTH = 500
+local DIRTY_LIMIT = 10000
+
+-- Collects a field of the object's hash; save() writes all of them at once.
+local function set(object, field, value)
+  local fields = object.fields
+  fields[#fields + 1] = field
+  fields[#fields + 1] = value
+end
+
+local function save(object)
+  if #object.fields > 0 then
+    call('HSET', object.meta, unpack(object.fields))
+    object.fields = {}
+  end
+end
+
+-- Every event has the same fields in the same order: the stream then stores their names once a node.
+local function record(object, kind, holder, token, permits, detail)
+  call('XADD', object.events, 'MAXLEN', '~', HISTORY_LENGTH, '*', 'type', kind, 'holder', holder,
+    'token', token, 'permits', permits, 'detail', detail)
+  if not object.epoch then
+    call('PEXPIRE', object.events, WAITER_TTL)
+  end
+  object.changed = true
+end
+
+-- The last step of a mutation. A publish that an ACL forbids must not leave work half done.
+local function announce(object)
+  if call('ZADD', DIRTY_KEY, text(NOW), object.id) == 1 then
+    call('PEXPIRE', DIRTY_KEY, DIRTY_TTL)
+    if call('ZCARD', DIRTY_KEY) > DIRTY_LIMIT then
+      call('ZREMRANGEBYRANK', DIRTY_KEY, 0, 0)
+    end
+  end
+  redis.pcall('PUBLISH', PREFIX .. 'nudge', object.id)
+end
+
+-- Tells broadcast waiters what happened, with all they need to know.
+local function broadcast(object, message)
+  redis.pcall('PUBLISH', object.meta .. ':state', message)
+end

@@ -1,0 +1,175 @@
+-- The objects of the permit mechanism and their leases.
+--@include lib/base
+--@include lib/names
+--@include lib/journal
+--@include lib/memory
+local EXPIRY_BATCH = 500
+local EXPIRY_BATCHES = 10
+
+local OBJECTS = {}
+
+local function in_use(object)
+  return object.count + object.extra
+end
+
+local function next_expiry(object)
+  local first = call('ZRANGE', object.leases, 0, 0, 'WITHSCORES')
+  return first[2] and score_of(first[2]) or math.huge
+end
+
+-- Takes a lease out of all the places that know it.
+local function drop_lease(object, holder)
+  call('ZREM', object.leases, holder)
+  call('DEL', lease_key(object, holder))
+  object.count = object.count - 1
+  object.changed = true
+  if object.extra > 0 then
+    local weight = call('HGET', object.weights, holder)
+    if weight then
+      call('HDEL', object.weights, holder)
+      object.extra = object.extra - (tonumber(weight) - 1)
+      set(object, 'extra', text(object.extra))
+    end
+  end
+end
+
+-- Ends one lease whose time is up. A queued grant that was never confirmed has lapsed: its waiter leaves the
+-- queue but keeps its sequence in its request, should it come back.
+local function end_lease(object, holder, expiry)
+  drop_lease(object, holder)
+  local request = object.waiters > 0 and call('HGET', object.waiting, holder)
+  if request then
+    call('HDEL', object.waiting, holder)
+    object.waiters = object.waiters - 1
+    record(object, 'lapsed', holder, '', '', expiry)
+  else
+    object.expiries = object.expiries + 1
+    set(object, 'expiries', text(object.expiries))
+    remember(object, 'expired/' .. holder, EXPIRED)
+    record(object, 'expired', holder, '', '', expiry)
+  end
+end
+
+-- Frees what has expired. One script ends 5,000 leases at most; what is left over still counts as in use.
+local function expire(object)
+  for _ = 1, EXPIRY_BATCHES do
+    local due = call('ZRANGEBYSCORE', object.leases, '-inf', text(NOW), 'WITHSCORES',
+      'LIMIT', 0, EXPIRY_BATCH)
+    for i = 1, #due, 2 do
+      end_lease(object, due[i], due[i + 1])
+    end
+    if #due < 2 * EXPIRY_BATCH then
+      break
+    end
+  end
+end
+
+-- Reads the object's hash and the two numbers that all decisions need, then frees what has expired.
+local function load(object)
+  local m = call('HMGET', object.meta, 'epoch', 'permits', 'ttl', 'policy', 'bypass', 'token', 'extra',
+    'grants', 'expiries')
+  object.epoch = m[1]
+  object.permits = tonumber(m[2]) or 0
+  object.ttl = tonumber(m[3]) or 0
+  object.policy = m[4]
+  object.bypass = tonumber(m[5]) or 0
+  object.token = tonumber(m[6]) or 0
+  object.extra = tonumber(m[7]) or 0
+  object.grants = tonumber(m[8]) or 0
+  object.expiries = tonumber(m[9]) or 0
+  object.id = id_of(object.meta)
+  object.fields = {}
+  object.changed = false
+  object.count = call('ZCARD', object.leases)
+  object.waiters = call('HLEN', object.waiting)
+  object.expiry_before = object.count > 0 and next_expiry(object) or math.huge
+  object.head_before = object.waiters > 0 and call('ZRANGE', object.queue, 0, 0)[1] or false
+  OBJECTS[#OBJECTS + 1] = object
+  OBJECTS[object.id] = object
+  if object.expiry_before <= NOW then
+    expire(object)
+  end
+  return object
+end
+
+-- The object whose eight keys start at KEYS[first].
+local function object_at(first)
+  return load({
+    meta = KEYS[first], leases = KEYS[first + 1], weights = KEYS[first + 2], queue = KEYS[first + 3],
+    ageing = KEYS[first + 4], waiting = KEYS[first + 5], memory = KEYS[first + 6], events = KEYS[first + 7],
+  })
+end
+
+-- An object that a request of several names beside the script's own.
+local function object_named(id)
+  if OBJECTS[id] then
+    return OBJECTS[id]
+  end
+  local meta = meta_of(id)
+  return load({
+    meta = meta, leases = meta .. ':leases', weights = meta .. ':weights', queue = meta .. ':queue',
+    ageing = meta .. ':ageing', waiting = meta .. ':waiting', memory = meta .. ':memory', events = meta .. ':events',
+  })
+end
+
+-- The moment at which a lease of `ttl` ms ends; 0 means never.
+local function moment_after(ttl)
+  return ttl == 0 and math.huge or NOW + ttl
+end
+
+-- Sets a lease's end in both places. The twin first: PEXPIREAT is allowed at maxmemory, and after it ZADD is too.
+local function set_expiry(object, holder, moment)
+  local twin = lease_key(object, holder)
+  if moment == math.huge then
+    call('PERSIST', twin)
+    call('ZADD', object.leases, '+inf', holder)
+  else
+    call('PEXPIREAT', twin, text(moment))
+    call('ZADD', object.leases, text(moment), holder)
+  end
+  object.changed = true
+end
+
+local function set_weight(object, holder, amount, before)
+  if amount == 1 then
+    call('HDEL', object.weights, holder)
+  else
+    call('HSET', object.weights, holder, text(amount))
+  end
+  object.extra = object.extra + amount - before
+  set(object, 'extra', text(object.extra))
+end
+
+-- Makes a lease and its readable twin; `ask` is the request: id, holder, ttl, owner fields. Returns the token's text.
+local function grant(object, ask, amount, moment, claimed)
+  object.token = math.max(object.token + 1, NOW_US)
+  object.grants = object.grants + 1
+  local token = text(object.token)
+  local ttl = ask.ttl < 0 and object.ttl or ask.ttl
+  local ends = moment == math.huge and '+inf' or text(moment)
+  call('ZADD', object.leases, ends, ask.holder)
+  object.count = object.count + 1
+  if amount ~= 1 then
+    set_weight(object, ask.holder, amount, 1)
+  end
+  local twin = lease_key(object, ask.holder)
+  local fields = {'token', token, 'permits', text(amount), 'since', text(NOW), 'ttl', text(ttl), 'request', ask.id}
+  for _, field in ipairs({'pod', 'uid', 'node'}) do
+    if ask[field] ~= '' then
+      fields[#fields + 1] = field
+      fields[#fields + 1] = ask[field]
+    end
+  end
+  if claimed then
+    fields[#fields + 1] = 'claim'
+    fields[#fields + 1] = '1'
+  end
+  call('HSET', twin, unpack(fields))
+  if moment ~= math.huge then
+    call('PEXPIREAT', twin, ends)
+  end
+  set(object, 'token', token)
+  set(object, 'grants', text(object.grants))
+  record(object, 'granted', ask.holder, token, text(amount), ends)
+  return token
+end

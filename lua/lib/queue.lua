@@ -1,0 +1,230 @@
+-- Who waits for permits, in which order, and who is next. Members of a queue are holders; their requests live
+-- in hashes with a TTL, so that a waiter that stops its heartbeat is forgotten without anybody's help.
+--@include lib/permits
+local BAND = 4398046511104 -- 2^42: room for the sequence below each priority
+local BACKFILL_SCAN = 128
+local WATCHERS = 6
+
+-- The request this script was called for, and the tokens it got.
+local CALLER = false
+local CALLER_TOKENS = false
+
+-- Queue order as one score: the aged first, then priority, then the namespace's sequence.
+local function order_of(request)
+  local band = request.aged <= NOW and 0 or 1001 - request.priority
+  return text(band * BAND + request.seq)
+end
+
+-- A request as its hash tells it, or nil once it is forgotten.
+local function read_request(id)
+  local r = call('HMGET', request_key(id), 'holder', 'items', 'priority', 'seq', 'since', 'aged', 'ttl', 'pod',
+    'uid', 'node')
+  if not r[1] then
+    return nil
+  end
+  local request = {
+    id = id, holder = r[1], items = {}, priority = tonumber(r[3]), seq = tonumber(r[4]), since = tonumber(r[5]),
+    aged = tonumber(r[6]), ttl = tonumber(r[7]), pod = r[8], uid = r[9], node = r[10],
+  }
+  for object, amount in string.gmatch(r[2], '(%S+)=(%d+)') do
+    request.items[#request.items + 1] = {id = object, amount = tonumber(amount)}
+  end
+  return request
+end
+
+local function wake(id, message)
+  call('RPUSH', wake_key(id), message)
+  call('PEXPIRE', wake_key(id), WAITER_TTL)
+end
+
+-- Takes a holder out of one object's queue. A claimed grant keeps its mark in `waiting` until it is confirmed.
+local function leave_queue(object, holder, keep_mark)
+  call('ZREM', object.queue, holder)
+  call('ZREM', object.ageing, holder)
+  if not keep_mark and call('HDEL', object.waiting, holder) == 1 then
+    object.waiters = object.waiters - 1
+    object.changed = true
+  end
+end
+
+-- The living request of a queued holder; a dead one is passed over for good.
+local function request_of(object, holder)
+  local id = call('HGET', object.waiting, holder)
+  local request = id and read_request(id)
+  if not request then
+    leave_queue(object, holder)
+    record(object, 'abandoned', holder, '', '', '')
+  end
+  return request
+end
+
+-- Moves waiters older than maxBypass ahead of all priorities; their score keeps their sequence.
+local function promote(object)
+  for _, holder in ipairs(call('ZRANGEBYSCORE', object.ageing, '-inf', text(NOW))) do
+    local score = call('ZSCORE', object.queue, holder)
+    if score then
+      call('ZADD', object.queue, text(math.fmod(tonumber(score), BAND)), holder)
+    end
+    call('ZREM', object.ageing, holder)
+  end
+end
+
+-- Marks of claimed grants stand in `waiting` too, so an empty queue may still have some.
+local function has_queue(object)
+  return object.waiters > 0 and call('ZCARD', object.queue) > 0
+end
+
+local function fits(object, amount)
+  return object.epoch and object.permits - in_use(object) >= amount
+end
+
+-- Whether nobody stands before the request in an object that it names beside the one being served.
+local function has_turn(object, request)
+  promote(object)
+  while true do
+    local holder = call('ZRANGE', object.queue, 0, 0)[1]
+    if not holder or holder == request.holder then
+      return true
+    end
+    local first = request_of(object, holder)
+    if first then
+      return object.policy == 'Backfill' and first.aged > NOW
+    end
+  end
+end
+
+local function can_go(object, request)
+  for _, item in ipairs(request.items) do
+    local other = object_named(item.id)
+    if not fits(other, item.amount) or (other ~= object and not has_turn(other, request)) then
+      return false
+    end
+  end
+  return true
+end
+
+-- The next request to be granted, or nil when the one whose turn it is does not fit.
+local function next_turn(object)
+  local rank = 0
+  while in_use(object) < object.permits and rank < BACKFILL_SCAN do
+    local holder = call('ZRANGE', object.queue, rank, rank)[1]
+    if not holder then
+      return nil
+    end
+    local request = request_of(object, holder)
+    if request then
+      if can_go(object, request) then
+        return request
+      end
+      if object.policy ~= 'Backfill' or request.aged <= NOW then
+        return nil
+      end
+      rank = rank + 1
+    end
+  end
+  return nil
+end
+
+local function count_wait(object, request)
+  local m = call('HMGET', object.meta, 'waited', 'longest')
+  local waited = NOW - request.since
+  set(object, 'waited', text((tonumber(m[1]) or 0) + waited))
+  set(object, 'longest', text(math.max(tonumber(m[2]) or 0, waited)))
+  save(object)
+end
+
+-- Grants all that a queued request names. The caller's own request is granted for good; another has the claim
+-- window to confirm, and is woken.
+local function admit(request)
+  local mine = request.id == CALLER
+  local tokens = {}
+  for _, item in ipairs(request.items) do
+    local object = object_named(item.id)
+    local ttl = request.ttl < 0 and object.ttl or request.ttl
+    leave_queue(object, request.holder, not mine)
+    count_wait(object, request)
+    tokens[#tokens + 1] = grant(object, request, item.amount, mine and moment_after(ttl) or NOW + CLAIM_WINDOW, not mine)
+  end
+  if mine then
+    call('DEL', request_key(request.id), wake_key(request.id))
+    CALLER_TOKENS = tokens
+  else
+    wake(request.id, 'granted ' .. table.concat(tokens, ' '))
+  end
+end
+
+-- Grants to every head that fits, in all objects this script has opened: a request of several objects may free
+-- the way in each of them.
+local function serve()
+  local progress
+  repeat
+    progress = false
+    local i = 1
+    while OBJECTS[i] do
+      local object = OBJECTS[i]
+      if object.waiters > 0 then
+        promote(object)
+        local request = next_turn(object)
+        while request do
+          admit(request)
+          progress = true
+          request = next_turn(object)
+        end
+      end
+      i = i + 1
+    end
+  until not progress or #OBJECTS == 1
+end
+
+-- When the object changes by itself: the next expiry, or with free permits the next ageing.
+local function next_moment(object)
+  local moment = object.count > 0 and next_expiry(object) or math.huge
+  if object.waiters > 0 and in_use(object) < object.permits then
+    local first = call('ZRANGE', object.ageing, 0, 0, 'WITHSCORES')
+    if first[2] then
+      moment = math.min(moment, tonumber(first[2]))
+    end
+  end
+  return moment
+end
+
+-- When the waiter of a rank (0 is the head) should look again. The head acts at the very moment; a few behind it
+-- shortly after, for the case that it is dead; all others a claim window later each.
+local function look_again(object, rank)
+  local left = until_moment(next_moment(object))
+  if left < 0 then
+    return -1
+  elseif rank <= WATCHERS then
+    return left + 25 * rank
+  end
+  return left + CLAIM_WINDOW * (rank - WATCHERS)
+end
+
+-- Tells the head when to look, if it is a new one or its moment came closer.
+local function arm(object)
+  local holder = object.waiters > 0 and call('ZRANGE', object.queue, 0, 0)[1]
+  if not holder then
+    return
+  end
+  local moment = next_moment(object)
+  if holder ~= object.head_before or moment < object.expiry_before then
+    local id = call('HGET', object.waiting, holder)
+    if id and id ~= CALLER then
+      wake(id, 'arm ' .. text(until_moment(moment)))
+    end
+  end
+end
+
+-- The end of every script of permits: grant, re-arm, save; the messages last.
+local function finish()
+  serve()
+  for _, object in ipairs(OBJECTS) do
+    arm(object)
+    save(object)
+  end
+  for _, object in ipairs(OBJECTS) do
+    if object.changed then
+      announce(object)
+    end
+  end
+end

@@ -1,0 +1,240 @@
+-- Asks for permits of one object or several, all or nothing. The same call again, with the same request id, keeps
+-- a waiter's place, confirms a grant that was made to it while it waited, or repeats the answer.
+-- KEYS: dirty index seq (meta leases weights queue ageing waiting memory events)+
+-- ARGV: request holder mode priority ttl pod uid node amounts+
+-- REPLY: code next_change_ms object position waiting in_use permits (token expires_in_ms)*
+-- GUARANTEE: never more than `permits` live; never ahead of a waiter whose turn it is; once per request id.
+--@include lib/codes
+--@include lib/queue
+
+local ask = {
+  id = ARGV[1], holder = ARGV[2], mode = ARGV[3], priority = whole(4, 'priority', -1000), ttl = whole(5, 'ttl', -1),
+  pod = ARGV[6], uid = ARGV[7], node = ARGV[8], items = {},
+}
+for i = 4, #KEYS, 8 do
+  ask.items[#ask.items + 1] = {amount = whole(9 + (i - 4) / 8, 'permits', 1)}
+end
+CALLER = ask.id
+for i, item in ipairs(ask.items) do
+  item.object = object_at(8 * i - 4)
+  item.id = item.object.id
+end
+
+-- Kinds whose holders never change their share.
+local function is_fixed(object)
+  return string.sub(object.id, 1, 6) == 'mutex/' or string.sub(object.id, 1, 8) == 'rwmutex/'
+end
+
+local function first_item(test)
+  for _, item in ipairs(ask.items) do
+    if test(item) then
+      return item.object
+    end
+  end
+  return nil
+end
+
+local function moment_for(object)
+  return moment_after(ask.ttl < 0 and object.ttl or ask.ttl)
+end
+
+-- The holder has it already: a confirmation, a repeated request, a restarted container, or another amount.
+local function keep(item)
+  local object = item.object
+  local twin = lease_key(object, ask.holder)
+  local t = call('HMGET', twin, 'token', 'permits', 'claim')
+  local held = tonumber(t[2]) or 1
+  if item.amount ~= held then
+    if is_fixed(object) then
+      return FIXED
+    elseif item.amount > held and (has_queue(object) or not fits(object, item.amount - held)) then
+      return REFUSED
+    end
+  end
+  set_expiry(object, ask.holder, moment_for(object))
+  if t[3] then
+    call('HDEL', twin, 'claim')
+    local request = call('HGET', object.waiting, ask.holder)
+    leave_queue(object, ask.holder)
+    if request then
+      call('DEL', request_key(request), wake_key(request))
+    end
+  end
+  if ask.ttl >= 0 then
+    call('HSET', twin, 'ttl', text(ask.ttl))
+  end
+  if item.amount ~= held then
+    set_weight(object, ask.holder, item.amount, held)
+    call('HSET', twin, 'permits', text(item.amount))
+    record(object, 'resized', ask.holder, t[1] or '', text(item.amount), '')
+  end
+  item.token = t[1]
+  return GRANTED
+end
+
+local function grant_now()
+  for _, item in ipairs(ask.items) do
+    item.token = grant(item.object, ask, item.amount, moment_for(item.object), false)
+  end
+  return GRANTED
+end
+
+-- Another request of the same holder waits. It is asked for a sign of life; without one, this request takes its place.
+local function challenge(object, rival)
+  local p = call('HMGET', request_key(rival), 'probe', 'probed', 'answered')
+  if p[3] == ask.id then
+    return DUPLICATE, -1
+  end
+  if p[1] ~= ask.id then
+    call('HSET', request_key(rival), 'probe', ask.id, 'probed', text(NOW))
+    wake(rival, 'probe')
+    return PROBING, PROBE_WINDOW
+  end
+  local left = tonumber(p[2]) + PROBE_WINDOW - NOW
+  if left > 0 then
+    return PROBING, left
+  end
+  call('RENAME', request_key(rival), request_key(ask.id))
+  call('HDEL', request_key(ask.id), 'probe', 'probed')
+  for _, item in ipairs(ask.items) do
+    if call('HGET', item.object.waiting, ask.holder) == rival then
+      call('HSET', item.object.waiting, ask.holder, ask.id)
+    end
+  end
+  record(object, 'replaced', ask.holder, '', '', '')
+  return nil, -1
+end
+
+-- The request's hash, made or refreshed. A probe is answered by the waiter's next call, which is this one.
+local function keep_request()
+  local key = request_key(ask.id)
+  local known = read_request(ask.id)
+  if not known then
+    local bypass = math.huge
+    local names = {}
+    for i, item in ipairs(ask.items) do
+      bypass = math.min(bypass, item.object.bypass > 0 and item.object.bypass or MAX_BYPASS)
+      names[i] = item.id .. '=' .. text(item.amount)
+    end
+    ask.seq = call('INCR', KEYS[3])
+    ask.since = NOW
+    ask.aged = NOW + bypass
+    call('HSET', key, 'holder', ask.holder, 'items', table.concat(names, ' '), 'priority', text(ask.priority),
+      'seq', text(ask.seq), 'since', text(NOW), 'aged', text(ask.aged), 'ttl', text(ask.ttl), 'pod', ask.pod,
+      'uid', ask.uid, 'node', ask.node)
+    known = ask
+  else
+    local probe = call('HGET', key, 'probe')
+    if probe then
+      call('HSET', key, 'answered', probe)
+      call('HDEL', key, 'probe', 'probed')
+    end
+  end
+  call('PEXPIRE', key, WAITER_TTL)
+  call('PEXPIRE', KEYS[3], 2 * WAITER_TTL)
+  return known
+end
+
+-- Puts the request into the queues where it does not stand yet; one that was skipped alive comes back to its place.
+local function join_queues(request)
+  for _, item in ipairs(ask.items) do
+    local object = item.object
+    if not call('ZSCORE', object.queue, ask.holder) then
+      call('ZADD', object.queue, order_of(request), ask.holder)
+      call('ZADD', object.ageing, text(request.aged), ask.holder)
+      object.waiters = object.waiters + call('HSET', object.waiting, ask.holder, ask.id)
+      record(object, 'queued', ask.holder, '', text(item.amount), 'seq=' .. text(request.seq) .. ' priority=' ..
+        text(request.priority))
+    end
+    if not object.epoch then
+      for _, key in ipairs({object.queue, object.ageing, object.waiting}) do
+        call('PEXPIRE', key, WAITER_TTL)
+      end
+    end
+  end
+end
+
+local function wait_in_line()
+  for _, item in ipairs(ask.items) do
+    local rival = call('HGET', item.object.waiting, ask.holder)
+    if rival and rival ~= ask.id and call('EXISTS', request_key(rival)) == 1 then
+      local code, next_change = challenge(item.object, rival)
+      if code then
+        return code, item.object, next_change
+      end
+    elseif rival and rival ~= ask.id then
+      leave_queue(item.object, ask.holder)
+    end
+  end
+  join_queues(keep_request())
+  serve()
+  if CALLER_TOKENS then
+    return GRANTED
+  end
+  return QUEUED, first_item(function(item) return not item.object.epoch end)
+    or first_item(function(item) return not fits(item.object, item.amount) end)
+end
+
+-- What the request gets: a code, the object that decided it, and for a refusal the moment to look again.
+local function decide()
+  if recall(ask.items[1].object, ask.id) == CANCELLED then
+    return CANCELLED
+  end
+  local held = 0
+  for _, item in ipairs(ask.items) do
+    held = held + (call('ZSCORE', item.object.leases, ask.holder) and 1 or 0)
+  end
+  if held == #ask.items then
+    for _, item in ipairs(ask.items) do
+      local code = keep(item)
+      if code ~= GRANTED then
+        return code, item.object
+      end
+    end
+    return GRANTED
+  elseif held > 0 then
+    return FIXED, first_item(function(item) return call('ZSCORE', item.object.leases, ask.holder) end)
+  end
+  local absent = first_item(function(item) return not item.object.epoch end)
+  if absent and ask.mode ~= 'wait' then
+    return ABSENT, absent
+  end
+  local small = first_item(function(item)
+    return item.object.permits > 0 and item.amount > item.object.permits
+  end)
+  if small then
+    return IMPOSSIBLE, small
+  end
+  serve()
+  if CALLER_TOKENS then
+    return GRANTED
+  end
+  local busy = absent or first_item(function(item)
+    return has_queue(item.object) or not fits(item.object, item.amount)
+  end)
+  if not busy then
+    return grant_now()
+  elseif ask.mode == 'try' then
+    call('HINCRBY', busy.meta, 'refusals', 1)
+    return REFUSED, busy
+  end
+  return wait_in_line()
+end
+
+local code, object, next_change = decide()
+finish()
+object = object or ask.items[1].object
+local rank = code == QUEUED and call('ZRANK', object.queue, ask.holder) or 0
+local answer = {
+  code, next_change or look_again(object, rank), object.id, rank + 1, call('ZCARD', object.queue), in_use(object),
+  object.permits,
+}
+if code == QUEUED and not object.epoch then
+  answer[1] = ABSENT
+elseif code == GRANTED then
+  for i, item in ipairs(ask.items) do
+    answer[#answer + 1] = CALLER_TOKENS and CALLER_TOKENS[i] or item.token
+    answer[#answer + 1] = until_moment(moment_for(item.object))
+  end
+end
+return answer

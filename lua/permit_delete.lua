@@ -1,0 +1,35 @@
+-- Deletes an object. Waiters are told and go on waiting for a new one; leases end.
+-- KEYS: dirty index seq meta leases weights queue ageing waiting memory events
+-- ARGV: owner
+-- REPLY: code next_change_ms owner
+-- GUARANTEE: leaves no key without a TTL.
+--@include lib/codes
+--@include lib/ownership
+--@include lib/lifecycle
+
+local owner = ARGV[1]
+local object = object_at(4)
+local current = call('HGET', object.meta, 'owner')
+if not object.epoch then
+  finish()
+  return {ABSENT, -1, ''}
+elseif is_foreign(current, owner) then
+  finish()
+  return {OWNED, -1, current}
+end
+drop_leases(object)
+for _, holder in ipairs(call('ZRANGE', object.queue, 0, -1)) do
+  local request = call('HGET', object.waiting, holder)
+  if request then
+    wake(request, 'deleted')
+  end
+end
+call('DEL', object.meta, object.queue, object.ageing, object.waiting)
+call('SREM', KEYS[2], object.id)
+object.fields = {}
+record(object, 'deleted', '', '', '', 'by ' .. owner)
+call('PEXPIRE', object.events, WAITER_TTL)
+call('PEXPIRE', object.memory, MEMORY_TTL)
+announce(object)
+broadcast(object, 'deleted ' .. object.epoch)
+return {DELETED, -1, current}

@@ -1,0 +1,17 @@
+-- Starts a new epoch at once: every lease ends, counters start again, waiters are served from the new life.
+-- KEYS: dirty index seq meta leases weights queue ageing waiting memory events
+-- ARGV:
+-- REPLY: code next_change_ms epoch
+-- GUARANTEE: no lease of the old epoch can be renewed or confirmed afterwards.
+--@include lib/codes
+--@include lib/lifecycle
+
+local object = object_at(4)
+if not object.epoch then
+  return {ABSENT, -1, ''}
+end
+begin_epoch(object)
+record(object, 'reset', '', '', '', '')
+finish()
+broadcast(object, 'reset ' .. object.epoch)
+return {RESET, until_moment(next_moment(object)), object.epoch}
