@@ -84,6 +84,10 @@ def _switch(value: object, what: str) -> bool:
     raise InvalidInput(f"{what} {quoted(value)} is neither true nor false")
 
 
+_OUTPUT: Final = _one_of("text", "wide", "json", "yaml", "name")
+_LOG_LEVEL: Final = _one_of("debug", "info", "warning", "error")
+
+
 def _from(variables: str, reader: _Reader) -> dict[str, object]:
     """Return a field's metadata: the variables it comes from, and how its value is read."""
     return {"variables": tuple(variables.split()), "reader": reader}
@@ -94,7 +98,7 @@ class Settings:
     """What a client needs to know; every value is checked. Times are milliseconds.
 
     `holder` is the base holder, without a suffix. `min_replicas` replicas must acknowledge a grant. A command that
-    meets a lost connection is tried again `retries` times.
+    meets a lost connection is tried again `retries` times. `output`, `log_level` and `no_color` are koncli's.
     """
 
     redis_url: str = field(metadata=_from("KONDUCTOR_REDIS_URL", _url), repr=False)
@@ -107,6 +111,9 @@ class Settings:
     connect_timeout_ms: int = field(default=5_000, metadata=_from("KONDUCTOR_CONNECT_TIMEOUT", _duration))
     socket_timeout_ms: int = field(default=10_000, metadata=_from("KONDUCTOR_SOCKET_TIMEOUT", _duration))
     retries: int = field(default=3, metadata=_from("KONDUCTOR_RETRIES", _number(100)))
+    output: str = field(default="text", metadata=_from("KONDUCTOR_OUTPUT", _OUTPUT))
+    log_level: str = field(default="warning", metadata=_from("KONDUCTOR_LOG_LEVEL", _LOG_LEVEL))
+    no_color: bool = field(default=False, metadata=_from("KONDUCTOR_NO_COLOR NO_COLOR", _switch))
 
     @property
     def redis(self) -> RedisUrl:
