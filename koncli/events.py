@@ -1,0 +1,124 @@
+"""`koncli events`: what happened, oldest first, in UTC; with -f also what happens from now on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from koncli.app import App, pass_app
+from koncli.kinds import ref
+from koncli.options import Verb
+from koncli.parameters import COUNT, timeout_option
+from koncli.targets import Target, parse_targets
+from konductor_core.durations import rfc3339, to_ms
+from konductor_core.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from konductor_core.identity import Kind
+    from konductor_core.models import Event
+
+Happened = tuple["Kind", str, "Event"]
+
+
+@click.command("events", cls=Verb, example="koncli events semaphore/load-concurrency -f")
+@click.argument("objects", nargs=-1, metavar="[KIND[/NAME]]...")
+@click.option("-f", "--follow", is_flag=True, help="Go on printing new events until interrupted.")
+@click.option("--limit", type=COUNT, default=100, show_default=True, help="At most so many events of each object.")
+@timeout_option("With --follow: end after this long.")
+@pass_app
+def events(app: App, objects: tuple[str, ...], *, follow: bool, limit: int, timeout: str | None) -> None:
+    """Print the events of objects, or of all: grants, releases, expiries, arrivals, openings."""
+    targets = parse_targets(objects)
+    if follow:
+        _follow(app, targets, limit, timeout)
+        return
+    found = sorted(_read_all(app, targets, limit, {}), key=_order)
+    app.out.show(
+        lambda: [_document(app, each) for each in found],
+        lambda: "\n".join(_line(each) for each in found) or f"no events in namespace {app.settings.namespace}",
+        dict.fromkeys(ref(kind, name) for kind, name, _ in found),
+    )
+
+
+def _order(each: Happened) -> tuple[int, str]:
+    return each[2].at_ms, each[2].id
+
+
+def _read_all(app: App, targets: Sequence[Target], limit: int, seen: dict[tuple[Kind, str], str]) -> list[Happened]:
+    """Return the events of all objects the targets name, each object's since the id in `seen`, which is moved on."""
+    found: list[Happened] = []
+    for target in targets:
+        names = [target.name] if target.name else [name for _, name in app.client().objects(target.kind)]
+        for name in names:
+            try:
+                found += _read(app, target.kind, name, limit, seen)
+            except NotFound:
+                if target.name and (target.kind, name) not in seen:
+                    raise
+    return found
+
+
+def _read(app: App, kind: Kind, name: str, limit: int, seen: dict[tuple[Kind, str], str]) -> list[Happened]:
+    new = app.handle(kind, name).events(limit=limit, since_id=seen.get((kind, name)))
+    if new:
+        seen[kind, name] = new[-1].id
+    return [(kind, name, event) for event in new]
+
+
+def _follow(app: App, targets: Sequence[Target], limit: int, timeout: str | None) -> None:
+    """Print what happened, then what happens, until the timeout or an interrupt."""
+    import time
+
+    from koncli.watch import LOOK
+    from konductor_core.durations import HEARTBEAT
+
+    deadline = None if timeout is None else time.monotonic() + to_ms(timeout) / 1000
+    seen: dict[tuple[Kind, str], str] = {}
+    again_at = 0.0
+    for each in sorted(_read_all(app, targets, limit, seen), key=_order):
+        _print(app, each)
+    for nudge in app.client().nudges(LOOK):
+        now = time.monotonic()
+        new: list[Happened] = []
+        if now >= again_at:
+            new = _read_all(app, targets, limit, seen)
+            again_at = now + HEARTBEAT / 1000
+        elif nudge is not None and any(t.kind is nudge[0] and t.name in (None, nudge[1]) for t in targets):
+            new = _read_all(app, [Target(*nudge)], limit, seen)
+        for each in sorted(new, key=_order):
+            _print(app, each)
+        if deadline is not None and time.monotonic() >= deadline:
+            return
+
+
+def _print(app: App, each: Happened) -> None:
+    app.out.stream(_document(app, each), _line(each), ref(each[0], each[1]))
+
+
+def _line(each: Happened) -> str:
+    """`2026-01-02T03:04:05.678Z  semaphore/x  granted  holder=a permits=2 token=17…  detail`."""
+    kind, name, event = each
+    parts = [rfc3339(event.at_ms), ref(kind, name), event.type]
+    facts = [f"holder={event.holder}" if event.holder else "", f"permits={event.permits}" if event.permits else ""]
+    facts += [f"token={event.token}" if event.token else "", event.detail or ""]
+    return "  ".join(part for part in (*parts, " ".join(fact for fact in facts if fact)) if part)
+
+
+def _document(app: App, each: Happened) -> dict[str, object]:
+    kind, name, event = each
+    fields = {
+        "at": rfc3339(event.at_ms),
+        "kind": str(kind),
+        "name": name,
+        "namespace": app.settings.namespace,
+        "id": event.id,
+        "type": event.type,
+        "holder": event.holder,
+        "token": event.token,
+        "permits": event.permits,
+        "detail": event.detail,
+    }
+    return {key: value for key, value in fields.items() if value not in (None, "")}

@@ -1,0 +1,89 @@
+"""The `koncli` program: signals, error lines and exit codes around the command tree.
+
+Nothing but the standard library's smallest parts is imported here, so that an interrupt that
+comes while the rest is still loading ends the program as quietly as a later one.
+"""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+
+class TerminatedError(BaseException):
+    """A signal asked the program to end; like KeyboardInterrupt, nothing may swallow it.
+
+    `signum` is the signal's number; the exit code is 128 more.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+def _terminate(signum: int, _frame: FrameType | None) -> None:
+    # One is enough: a second one must not interrupt a wait that is giving back its place.
+    signal.signal(signum, signal.SIG_IGN)
+    raise TerminatedError(signum)
+
+
+def _interrupt(_signum: int, _frame: FrameType | None) -> None:
+    # A second Ctrl-C is from somebody who does not want to wait any more.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    raise KeyboardInterrupt
+
+
+def _listen_to_signals() -> None:
+    """Let signals end waits in order; ignored ones (`nohup`, `&` in a script) stay ignored."""
+    for signum, handler in (
+        (signal.SIGINT, _interrupt),
+        (signal.SIGTERM, _terminate),
+        (signal.SIGHUP, _terminate),
+    ):
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, handler)
+
+
+def _silence(number: int) -> None:
+    """Send whatever Python still wants to flush to nowhere."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, number)
+    os.close(sink)
+
+
+def _flush() -> int | None:
+    """Write out what was printed; the exit code if that fails, None if all is well."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(1)
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        _silence(1)
+        sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
+        return 1
+    return None
+
+
+def main() -> int:
+    """Run `koncli` with the program's arguments; returns its exit code, never raises."""
+    arguments = sys.argv[1:]
+    try:
+        _listen_to_signals()
+        from koncli.root import run
+
+        code = run(arguments)
+    except KeyboardInterrupt:
+        code = 130
+    except TerminatedError as error:
+        code = 128 + error.signum
+    except BaseException as error:  # noqa: BLE001 - the outermost frame: everything becomes one line and a code
+        from koncli.failures import report
+
+        code = report(error, arguments)
+    return _flush() or code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

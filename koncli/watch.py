@@ -1,0 +1,115 @@
+"""Following objects: read once, then again after every nudge, and slowly without one."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from koncli.kinds import ref
+from koncli.output import pad, width
+from koncli.views import view_of
+from konductor_core.durations import HEARTBEAT, to_ms
+from konductor_core.errors import NotFound
+from konductor_core.identity import check_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from koncli.app import App
+    from konductor_core.identity import Kind
+    from konductor_core.models import Status
+
+LOOK = 1.0
+"""Seconds after which the nudge iterator gives control back; no command is sent for that."""
+
+MOVING = frozenset({"observedAt"})
+"""Fields that change without anything having happened."""
+
+
+class Followed:
+    """What is known of one object: its status, None if it is absent, and when to read it again without a nudge."""
+
+    __slots__ = ("again_at", "status")
+
+    def __init__(self) -> None:
+        self.status: Status | None = None
+        self.again_at = 0.0
+
+    def read(self, app: App, kind: Kind, name: str) -> bool:
+        """Read the object; tells whether it differs from what was known."""
+        try:
+            status: Status | None = app.handle(kind, name).status()
+        except NotFound:
+            status = None
+        before, self.status = self.status, status
+        wait_ms = HEARTBEAT
+        if status is not None and status.next_change_ms >= 0:
+            wait_ms = min(wait_ms, max(50, status.next_change_ms))
+        self.again_at = time.monotonic() + wait_ms / 1000
+        return facts(before) != facts(status)
+
+
+def facts(status: Status | None) -> dict[str, object] | None:
+    """Return what counts as a change of an object."""
+    if status is None:
+        return None
+    return {key: value for key, value in status.to_dict().items() if key not in MOVING}
+
+
+def changes(app: App, kind: Kind, name: str | None, timeout: str | None) -> Iterator[tuple[str, Status | None]]:
+    """Yield (name, status or None for absent) of one object or all of a kind: first as they are, then at each change.
+
+    Ends after `timeout`, which is None for never.
+    """
+    deadline = None if timeout is None else time.monotonic() + to_ms(timeout) / 1000
+    client = app.client()
+    nudges = client.nudges(LOOK)
+    names = [name] if name else [each for _, each in client.objects(kind)]
+    known = {each: Followed() for each in names}
+    for each, followed in known.items():
+        followed.read(app, kind, each)
+        followed.again_at = 0.0  # once more as soon as we listen: it may change in between
+        yield each, followed.status
+    for nudge in nudges:
+        if nudge is not None and nudge[0] is kind and name in (None, nudge[1]):
+            known.setdefault(nudge[1], Followed()).again_at = 0.0
+        now = time.monotonic()
+        for each, followed in list(known.items()):
+            if followed.again_at <= now and followed.read(app, kind, each):
+                yield each, followed.status
+        if deadline is not None and time.monotonic() >= deadline:
+            return
+
+
+class Rows:
+    """Table lines printed one by one; columns only ever grow, so that lines stay under each other."""
+
+    def __init__(self, headers: list[str]) -> None:
+        self.headers = headers
+        self._widths = [max(width(header), 8) for header in headers]
+        self._widths[0] = max(self._widths[0], 20)
+
+    def line(self, cells: list[str]) -> str:
+        """Return the cells as one line."""
+        self._widths = [max(columns, width(cell)) for columns, cell in zip(self._widths, cells, strict=True)]
+        return "   ".join(pad(cell, columns) for cell, columns in zip(cells, self._widths, strict=True)).rstrip()
+
+
+def watch_objects(app: App, kind: Kind, name: str | None, timeout: str | None) -> None:
+    """Print a line for every change; ends after `timeout` or with the user's interrupt."""
+    if name is not None:
+        check_name(name)
+    columns = view_of(kind).shown(wide=app.out.wide)
+    rows = Rows([column.header for column in columns])
+    out = app.out
+    header_due = out.mode in ("text", "wide")
+    for each, status in changes(app, kind, name, timeout):
+        cells = [each, *("-" for _ in columns[1:])] if status is None else [c.text(status) for c in columns]
+        if status is None and "PHASE" in rows.headers:
+            cells[rows.headers.index("PHASE")] = "absent"
+        line = rows.line(cells)
+        if header_due:
+            header_due = False
+            line = rows.line(rows.headers) + "\n" + line
+        gone = {"kind": str(kind), "name": each, "namespace": app.settings.namespace, "phase": "absent"}
+        out.stream(gone if status is None else status.to_dict(), line, ref(kind, each))
