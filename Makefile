@@ -1,0 +1,57 @@
+# Every target makes its own .venv and installs what it needs, so that the first command on a fresh machine works.
+# It needs Python 3.11 or newer with its venv module, make and git. PYTHON=/path/to/python chooses the Python.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint verify generate clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+# What `make test PYTEST_ARGS='-k barrier'` adds to pytest's command line.
+PYTEST_ARGS ?=
+
+help: ## say what the targets do
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+demo: $(VENV)/.local ## run the ETL pipeline of examples/ on this machine
+	$(BIN)/koncli local run examples/etl-pipeline
+
+test: $(VENV)/.all ## run all tests; those that need a redis-server skip without one, unless CI=true
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.all ## ruff, mypy, import-linter, and luacheck where it is installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@if command -v luacheck >/dev/null 2>&1; then luacheck --quiet lua; \
+	else echo "luacheck is not installed: the Lua scripts were not linted"; fi
+
+generate: $(VENV)/.all ## write the files that are made from the code
+	$(BIN)/python -m tools.generate
+
+verify: $(VENV)/.all ## fail if a generated file differs from what the code would write
+	$(BIN)/python -m tools.generate --check
+
+clean: ## remove the virtual environment and all caches
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp for each set of extras; a change of pyproject.toml installs again.
+$(VENV)/.local $(VENV)/.all: $(VENV)/.%: pyproject.toml $(VENV)/.made
+	@echo "installing konductor[$*] into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+# The first Python that is new enough, whatever it is called.
+$(VENV)/.made:
+	@for python in $(PYTHON) python3 python python3.14 python3.13 python3.12 python3.11; do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "Konductor needs Python 3.11 or newer; found $$(python3 --version 2>&1 || true). Install one, or say: make PYTHON=/path/to/python" >&2; \
+	  exit 1; \
+	fi; \
+	"$$python" -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$$python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
