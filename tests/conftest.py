@@ -1,0 +1,158 @@
+"""Fixtures that everybody uses: servers.
+
+redis_server, valkey_server   a running `Server`, empty, shared by the session; don't configure or stop these
+server                        both of them, one after the other
+url, client                   the server's URL, and a connected client
+fake_server                   a new FakeServer of fakeredis for each test
+backend                       a connected client on fakeredis, Redis and Valkey, one after the other
+fresh_server                  makes servers of the test's own, to kill, pause and configure
+
+A server that is missing skips the test at home, and fails it where CI=true.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+import fakeredis
+import pytest
+
+from tests.servers import KINDS, Kind, MissingServerError, Server, version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import redis
+
+
+def pytest_report_header() -> list[str]:
+    """Say which servers the tests run against."""
+    lines = []
+    for kind in KINDS:
+        try:
+            lines.append(f"{kind}: {version(kind)}")
+        except MissingServerError as error:
+            lines.append(f"{kind}: {error}; its tests will {'fail' if _in_ci() else 'be skipped'}")
+    return lines
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI", "").lower() == "true"
+
+
+@contextmanager
+def _running(kind: Kind) -> Iterator[Server]:
+    # Not pytest's tmp_path: the path of a unix socket has 107 bytes at most.
+    with Server(kind, Path(tempfile.mkdtemp(prefix="konductor-"))) as server:
+        yield server
+
+
+@contextmanager
+def _present() -> Iterator[None]:
+    """Skip or fail the test if the server it wants is missing."""
+    try:
+        yield
+    except MissingServerError as error:
+        if _in_ci():
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+class SharedServers:
+    """One server of each kind for the session, started when first asked for."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._servers: dict[Kind, Server] = {}
+
+    def empty(self, kind: Kind) -> Server:
+        if kind not in self._servers:
+            with _present():
+                self._servers[kind] = self._stack.enter_context(_running(kind))
+        server = self._servers[kind]
+        with server.client() as client:
+            client.flushall()
+        return server
+
+
+@pytest.fixture(scope="session")
+def shared_servers() -> Iterator[SharedServers]:
+    with ExitStack() as stack:
+        yield SharedServers(stack)
+
+
+@pytest.fixture
+def redis_server(shared_servers: SharedServers) -> Server:
+    return shared_servers.empty("redis")
+
+
+@pytest.fixture
+def valkey_server(shared_servers: SharedServers) -> Server:
+    return shared_servers.empty("valkey")
+
+
+@pytest.fixture(params=KINDS)
+def server(request: pytest.FixtureRequest, shared_servers: SharedServers) -> Server:
+    return shared_servers.empty(request.param)
+
+
+@pytest.fixture
+def url(server: Server) -> str:
+    return server.url
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[redis.Redis]:
+    with server.client() as connected:
+        yield connected
+
+
+@pytest.fixture
+def fake_server() -> fakeredis.FakeServer:
+    # One for each test: a global that a script leaks would break every later one.
+    return fakeredis.FakeServer(server_type="redis")
+
+
+@pytest.fixture(params=("fakeredis", *KINDS))
+def backend(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
+    if request.param == "fakeredis":
+        connected = cast("redis.Redis", fakeredis.FakeRedis(server=request.getfixturevalue("fake_server")))
+    else:
+        connected = request.getfixturevalue("shared_servers").empty(request.param).client()
+    with connected:
+        yield connected
+
+
+class FreshServer(Protocol):
+    """Makes a running server of the test's own; `options` are lines of its configuration."""
+
+    def __call__(
+        self,
+        kind: Kind = "redis",
+        *,
+        tcp: bool = False,
+        sentinel: bool = False,
+        options: Mapping[str, str | list[str]] | None = None,
+    ) -> Server: ...
+
+
+@pytest.fixture
+def fresh_server() -> Iterator[FreshServer]:
+    with ExitStack() as stack:
+
+        def make(
+            kind: Kind = "redis",
+            *,
+            tcp: bool = False,
+            sentinel: bool = False,
+            options: Mapping[str, str | list[str]] | None = None,
+        ) -> Server:
+            directory = Path(tempfile.mkdtemp(prefix="konductor-"))
+            with _present():
+                return stack.enter_context(Server(kind, directory, tcp=tcp, sentinel=sentinel, options=options))
+
+        yield make
