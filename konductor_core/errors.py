@@ -124,10 +124,17 @@ class AlreadyWaiting(Denied):
 
 
 class Unavailable(KonductorError):  # noqa: N818
-    """Redis cannot be reached, refuses writes, or too few replicas acknowledged."""
+    """Redis cannot be reached, refuses writes, or too few replicas acknowledged.
+
+    `passing` tells whether waiting may help: a wait tries again then, until its deadline.
+    """
 
     exit_code = 5
     code = "unavailable"
+
+    def __init__(self, message: str, *, hint: str | None = None, passing: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.passing = passing
 
 
 class Failed(KonductorError):  # noqa: N818

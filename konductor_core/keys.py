@@ -47,7 +47,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from konductor_core.identity import Kind
 
-__all__ = ["PERMIT_PARTS", "LATCH_PARTS", "ObjectKeys", "dirty", "index", "nudge", "wake"]
+__all__ = ["LATCH_PARTS", "PERMIT_PARTS", "ObjectKeys", "dirty", "index", "nudge", "wake"]
 
 PERMIT_PARTS: Final = ("leases", "weights", "queue", "ageing", "waiting", "memory", "events")
 LATCH_PARTS: Final = ("arrivals", "cycles", "waiters", "memory", "events")
@@ -80,10 +80,12 @@ def wake(namespace: str, request: str) -> str:
 class ObjectKeys:
     """The keys of one object, in the order in which its scripts take them."""
 
-    __slots__ = ("latch", "meta", "namespace", "permit", "queueing", "state")
+    __slots__ = ("id", "latch", "meta", "name", "namespace", "permit", "queueing", "state")
 
     def __init__(self, namespace: str, kind: Kind, name: str) -> None:
         self.namespace = namespace
+        self.name = name
+        self.id = f"{kind.key}/{name}"
         self.meta = meta = _of(namespace, f"{kind.key}:{name}")
         shared = (dirty(namespace), index(namespace))
         self.queueing = (*shared, _of(namespace, "seq"))

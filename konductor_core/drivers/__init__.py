@@ -1,0 +1,1 @@
+"""What turns the steps of flows into Redis commands: connections, failures, the sync and the async driver."""

@@ -1,0 +1,105 @@
+"""What a holder does with a lease: renew it, keep it renewed until it is told to stop, give it back."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from konductor_core.codes import Code
+from konductor_core.errors import LeaseLost, NotFound, Unavailable
+from konductor_core.flows.steps import Call, Clock, Flow, Pause
+from konductor_core.identity import new_request_id
+from konductor_core.scripts import SCRIPTS
+
+if TYPE_CHECKING:
+    from konductor_core.flows.permits import Grant
+    from konductor_core.keys import ObjectKeys
+
+__all__ = ["Hold", "Released", "keep_renewed", "release", "renew"]
+
+RENEW: Final = SCRIPTS["permit_renew"]
+RELEASE: Final = SCRIPTS["permit_release"]
+RETRY: Final = 0.5
+"""Seconds between tries to renew while Redis does not answer."""
+
+
+class Released(StrEnum):
+    """What a release found."""
+
+    RELEASED = "released"
+    EXPIRED = "expired"
+    NOT_HELD = "not-held"
+
+
+class Hold:
+    """What a holder knows of its lease. `deadline` is monotonic seconds, infinite without an end."""
+
+    __slots__ = ("deadline", "holder", "keys", "permits", "reason", "token", "ttl_ms")
+
+    def __init__(self, keys: ObjectKeys, holder: str, *, permits: int, token: int, ttl_ms: int, deadline: float) -> None:
+        self.keys = keys
+        self.holder = holder
+        self.permits = permits
+        self.token = token
+        self.ttl_ms = ttl_ms
+        self.deadline = deadline
+        self.reason = ""
+
+    @classmethod
+    def of(cls, grant: Grant, keys: ObjectKeys, number: int = 0) -> Hold:
+        """Return the hold that object `number` of a grant gives."""
+        return cls(
+            keys,
+            grant.holder,
+            permits=grant.permits[number],
+            token=grant.tokens[number],
+            ttl_ms=grant.ttl_ms,
+            deadline=grant.deadline,
+        )
+
+
+def renew(keys: ObjectKeys, holder: str, token: int | None, ttl_ms: int | None) -> Flow[Hold]:
+    """Give the lease a new end; a TTL of None is the one it had.
+
+    Raises `LeaseLost` if the holder does not hold it (any more), `NotFound`, `Unavailable`.
+    """
+    answer = yield Call(RENEW, keys.permits, (holder, "" if token is None else token, -1 if ttl_ms is None else ttl_ms))
+    code, _, current, left, permits = answer.reply
+    if code == Code.ABSENT:
+        raise NotFound(f"{keys.id} does not exist")
+    if code != Code.RENEWED:
+        raise LeaseLost(f"{keys.id} is not held by {holder}: the lease has ended or was given to another")
+    deadline = math.inf if left < 0 else answer.sent + left / 1000
+    return Hold(keys, holder, permits=permits, token=int(current), ttl_ms=max(left, 0), deadline=deadline)
+
+
+def keep_renewed(hold: Hold) -> Flow[str]:
+    """Renew at a third of the TTL until told to stop (result: nothing) or until the lease is lost (why).
+
+    While Redis is away, or has lost the object, it tries again until the lease's own deadline, and not longer.
+    """
+    pause = hold.ttl_ms / 3000
+    while True:
+        if (yield Pause(pause)):
+            return ""
+        now = yield Clock()
+        if now >= hold.deadline:
+            return "its TTL passed before it could be renewed"
+        try:
+            renewed = yield from renew(hold.keys, hold.holder, hold.token, hold.ttl_ms)
+        except (Unavailable, NotFound):
+            pause = min(RETRY, max(0.0, hold.deadline - now))
+            continue
+        except LeaseLost:
+            return "Redis says that it has ended or was given to another"
+        hold.deadline = renewed.deadline
+        pause = hold.ttl_ms / 3000
+
+
+def release(keys: ObjectKeys, holder: str, token: int | None = None, event: str = "released") -> Flow[Released]:
+    """Give back what the holder holds; says which it was. Repeating it does no harm. Raises `Unavailable`."""
+    args = (new_request_id(), holder, "" if token is None else token, event)
+    answer = yield Call(RELEASE, keys.permits, args)
+    code = answer.reply[0]
+    return Released.NOT_HELD if code == Code.ABSENT else Released(code)

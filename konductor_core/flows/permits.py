@@ -1,0 +1,243 @@
+"""Acquire, renew and release: the protocol of everything that hands out permits.
+
+An uncontended acquire is one round trip. A waiter blocks on a list of its own until a script puts a grant there, and
+confirms it by the same call that asked for it. Following the lease recipe of Gray and Cheriton (1989), the holder
+counts its lease from just before the request was sent, so that it never believes in it longer than the server does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from konductor_core import durations, keys
+from konductor_core.codes import Code
+from konductor_core.errors import (
+    AlreadyWaiting,
+    Denied,
+    Impossible,
+    KonductorError,
+    NotFound,
+    Unavailable,
+    WaitTimeout,
+    WouldBlock,
+)
+from konductor_core.flows.steps import Answer, Block, Call, Clock, Flow, Pause
+from konductor_core.flows.waiting import Patience
+from konductor_core.identity import Owner, new_request_id
+from konductor_core.scripts import SCRIPTS
+
+if TYPE_CHECKING:
+    from konductor_core.keys import ObjectKeys
+
+__all__ = ["Ask", "Grant", "acquire"]
+
+ACQUIRE: Final = SCRIPTS["permit_acquire"]
+CANCEL: Final = SCRIPTS["permit_cancel"]
+
+DEFAULT_TTL: Final = -1
+"""As a TTL argument: the object's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a holder got: one token per object asked for, and the monotonic moment (seconds) it ends at the latest."""
+
+    holder: str
+    permits: tuple[int, ...]
+    tokens: tuple[int, ...]
+    ttl_ms: int
+    deadline: float
+    request: str
+
+
+class Ask:
+    """One request: a holder wants amounts of one or more objects of a namespace, all or nothing."""
+
+    __slots__ = ("_cancel", "_tail", "amounts", "head", "holder", "keys", "objects", "replicas", "request", "wake")
+
+    def __init__(
+        self,
+        objects: tuple[ObjectKeys, ...],
+        amounts: tuple[int, ...],
+        holder: str,
+        *,
+        ttl_ms: int | None = None,
+        priority: int = 0,
+        owner: Owner,
+        replicas: int = 0,
+    ) -> None:
+        self.objects = objects
+        self.amounts = amounts
+        self.holder = holder
+        self.replicas = replicas
+        self.request = request = new_request_id()
+        first = objects[0]
+        self.keys = first.permits if len(objects) == 1 else sum((o.permit for o in objects), first.queueing)
+        self.head = (request, holder)
+        ttl = DEFAULT_TTL if ttl_ms is None else ttl_ms
+        self._tail: tuple[str | int, ...] = (priority, ttl, owner.pod, owner.uid, owner.node, *amounts)
+        self.wake = keys.wake(first.namespace, request)
+
+    @property
+    def what(self) -> str:
+        """The objects' names, for messages: `semaphore/x`, or several with commas."""
+        return ", ".join(o.id for o in self.objects)
+
+    def call(self, mode: str) -> Call:
+        """Ask, keep the place, or confirm: the same call. `mode` is try, wait or must-exist."""
+        return Call(ACQUIRE, self.keys, (*self.head, mode, *self._tail), self.replicas)
+
+    def cancel(self, reason: str) -> Call:
+        """Leave every queue and give back what was granted."""
+        return Call(CANCEL, self.keys, (*self.head, reason))
+
+
+class _Reply:
+    """An acquire's reply, taken apart."""
+
+    __slots__ = ("code", "grants", "in_use", "next_change_ms", "object", "permits", "position", "waiting")
+
+    def __init__(self, reply: list[Any]) -> None:
+        self.code = reply[0]
+        self.next_change_ms: int = reply[1]
+        self.object: str = reply[2]
+        self.position, self.waiting, self.in_use, self.permits = reply[3:7]
+        self.grants = reply[7:]
+
+    def describe(self) -> str:
+        """Where a queued request stands."""
+        if self.code == Code.ABSENT:
+            return f"{self.object} does not exist yet"
+        if self.permits == 0:
+            return f"{self.object} is paused (0 permits), position {self.position} in the queue"
+        return f"position {self.position} in the queue, {self.in_use}/{self.permits} permits in use"
+
+
+def acquire(ask: Ask, timeout_ms: int | None, *, must_exist: bool = False) -> Flow[Grant]:
+    """Get the permits: waits without end for a timeout of None, tries once for 0.
+
+    Raises `WouldBlock` (a try, or a held amount that cannot grow), `WaitTimeout`, `Impossible`, `NotFound` (a try or
+    `must_exist`), `AlreadyWaiting`, `Denied`, `Unavailable`. Whatever is raised, nothing stays held or queued.
+    """
+    try:
+        if timeout_ms == 0:
+            return (yield from _attempt(ask))
+        return (yield from _wait(ask, timeout_ms, "must-exist" if must_exist else "wait"))
+    except (Denied, NotFound, GeneratorExit):
+        raise
+    except BaseException as error:
+        try:
+            yield ask.cancel("timeout" if isinstance(error, WaitTimeout) else "cancelled")
+        except KonductorError:
+            pass  # the lease's TTL frees it
+        raise
+
+
+def _attempt(ask: Ask) -> Flow[Grant]:
+    answer = yield ask.call("try")
+    reply = _Reply(answer.reply)
+    if reply.code == Code.GRANTED:
+        return _granted(ask, answer, reply)
+    raise _refusal(ask, reply)
+
+
+def _wait(ask: Ask, timeout_ms: int | None, mode: str) -> Flow[Grant]:
+    now = yield Clock()
+    patience = Patience(ask.what, timeout_ms, now)
+    while True:
+        try:
+            answer = yield ask.call(mode)
+        except Unavailable as error:
+            yield from patience.sit_out(error)
+            continue
+        patience.connected()
+        reply = _Reply(answer.reply)
+        now = yield Clock()
+        if reply.code == Code.GRANTED:
+            grant = _granted(ask, answer, reply)
+            if now < grant.deadline:
+                return grant
+            continue  # stopped or stalled for longer than the lease lasted: it is not ours any more
+        if reply.code == Code.PROBING:
+            yield Pause(min(reply.next_change_ms / 1000, patience.left(now)))
+        elif reply.code in {Code.QUEUED, Code.ABSENT} and (mode == "wait" or reply.code == Code.QUEUED):
+            yield from patience.say(reply.describe())
+            yield from _block(ask, reply, patience)
+        else:
+            raise _refusal(ask, reply)
+        now = yield Clock()
+        patience.check(now)
+
+
+def _block(ask: Ask, reply: _Reply, patience: Patience) -> Flow[None]:
+    """Sleep until a script says something, the moment to look comes, or it is time for a heartbeat."""
+    now = yield Clock()
+    look_at = _moment(now, reply.next_change_ms)
+    beat_at = now + durations.HEARTBEAT / 1000
+    while True:
+        seconds = min(look_at, beat_at, patience.deadline) - now
+        if seconds <= 0:
+            return
+        try:
+            message = yield Block(ask.wake, seconds)
+        except Unavailable:
+            return  # the next call says so
+        now = yield Clock()
+        if message is None:
+            continue
+        word, _, rest = message.partition(" ")
+        if word == "deleted":
+            yield from patience.say(f"{reply.object} was deleted, waiting for a new one")
+        if word != "arm":
+            return
+        look_at = _moment(now, int(rest))
+        reply.position = 1
+        yield from patience.say(reply.describe())
+
+
+def _moment(now: float, ms: int) -> float:
+    return math.inf if ms < 0 else now + ms / 1000
+
+
+def _granted(ask: Ask, answer: Answer, reply: _Reply) -> Grant:
+    if answer.acks < ask.replicas:
+        raise Unavailable(
+            f"{answer.acks} of {ask.replicas} replicas acknowledged the grant of {ask.what}: it was given back",
+            hint="check the replicas, or lower KONDUCTOR_MIN_REPLICAS",
+        )
+    lefts = [ms for ms in reply.grants[1::2] if ms >= 0]
+    return Grant(
+        holder=ask.holder,
+        permits=ask.amounts,
+        tokens=tuple(map(int, reply.grants[::2])),
+        ttl_ms=min(lefts) if lefts else 0,
+        deadline=answer.sent + min(lefts) / 1000 if lefts else math.inf,
+        request=ask.request,
+    )
+
+
+def _refusal(ask: Ask, reply: _Reply) -> KonductorError:
+    """Return the error for a reply that is neither a grant nor a place in the queue."""
+    name, held = reply.object, f"{reply.in_use}/{reply.permits} permits in use, {reply.waiting} waiting"
+    if reply.code == Code.ABSENT:
+        return NotFound(f"{name} does not exist", hint=f"create it: koncli {name.replace('/', ' create ')}")
+    if reply.code == Code.IMPOSSIBLE:
+        return Impossible(f"{name} has {reply.permits} permits: {_most(ask, name)} can never be granted")
+    if reply.code == Code.DUPLICATE:
+        return AlreadyWaiting(
+            f"holder {ask.holder} is already waiting for {name} in another process",
+            hint="give this one its own --holder, or wait for the other",
+        )
+    if reply.code == Code.FIXED:
+        return Denied(f"holder {ask.holder} already holds {name} in another way", hint="release it first")
+    if reply.code == Code.CANCELLED:
+        return Denied(f"the request for {name} was cancelled")
+    if reply.permits == 0:
+        return WouldBlock(f"{name} is paused (0 permits), {reply.waiting} waiting", hint="wait with --wait or --timeout")
+    return WouldBlock(f"{name} would block: {held}", hint="wait with --wait or --timeout")
+
+
+def _most(ask: Ask, name: str) -> int:
+    return max(n for o, n in zip(ask.objects, ask.amounts, strict=True) if o.id == name)

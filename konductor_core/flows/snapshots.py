@@ -1,0 +1,157 @@
+"""Read objects: a flat reply of a read script into the status model of its kind."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from konductor_core.codes import Code
+from konductor_core.errors import KonductorError, NotFound
+from konductor_core.flows.steps import Call, Flow
+from konductor_core.models import Arrival, BarrierSpec, BarrierStatus, Holder, SemaphoreSpec, SemaphoreStatus, Waiter
+from konductor_core.scripts import SCRIPTS
+
+if TYPE_CHECKING:
+    from konductor_core.keys import ObjectKeys
+
+__all__ = ["read_barrier", "read_semaphore"]
+
+HOLDERS_SHOWN: Final = 500
+ARRIVALS_SHOWN: Final = 5_000
+
+
+class _Reader:
+    """Takes a flat reply apart, section by section."""
+
+    def __init__(self, reply: list[Any]) -> None:
+        self._reply = reply
+        self._at = 0
+
+    def take(self, n: int) -> list[Any]:
+        self._at += n
+        return self._reply[self._at - n : self._at]
+
+    def rows(self, width: int) -> list[list[Any]]:
+        return [self.take(width) for _ in range(int(self.take(1)[0]))]
+
+
+def _snapshot(
+    answer_reply: list[Any], keys: ObjectKeys, head: int
+) -> tuple[_Reader, list[Any], dict[str, Any], dict[str, str]]:
+    """Return the reader after the hash, the head's items, the status fields that all kinds share, and the hash."""
+    if answer_reply[0] == Code.ABSENT:
+        raise NotFound(f"{keys.id} does not exist")
+    reader = _Reader(answer_reply)
+    first = reader.take(head)
+    meta = dict(reader.rows(2))
+    shared = {
+        "namespace": keys.namespace,
+        "name": keys.name,
+        "epoch": meta["epoch"],
+        "owner": meta["owner"],
+        "labels": _labels(meta.get("labels", "{}"), keys),
+        "created_ms": int(meta["created"]),
+        "now_ms": int(first[2]),
+        "next_change_ms": int(first[1]),
+    }
+    return reader, first, shared, meta
+
+
+def _labels(text: str, keys: ObjectKeys) -> dict[str, str]:
+    try:
+        labels = json.loads(text)
+    except ValueError:
+        raise KonductorError(f"{keys.id} has labels in Redis that are not JSON: {text[:60]}") from None
+    return {str(name): str(value) for name, value in labels.items()}
+
+
+def _counters(meta: dict[str, str], names: dict[str, str]) -> dict[str, int]:
+    return {name: int(meta.get(field) or 0) for field, name in names.items()}
+
+
+def read_semaphore(
+    keys: ObjectKeys, holders: int = HOLDERS_SHOWN, waiters: int = HOLDERS_SHOWN
+) -> Flow[SemaphoreStatus]:
+    """Return one consistent snapshot with up to so many holders and waiters. Raises `NotFound`."""
+    answer = yield Call(SCRIPTS["permit_read"], keys.permits, (holders, waiters))
+    reader, head, shared, meta = _snapshot(answer.reply, keys, 6)
+    names = {
+        "grants": "grants",
+        "refusals": "refusals",
+        "expiries": "expiries",
+        "timeouts": "timeouts",
+        "renewals": "renewals",
+        "waited": "waitedMs",
+        "longest": "longestWaitMs",
+    }
+    return SemaphoreStatus(
+        spec=SemaphoreSpec(
+            permits=int(meta["permits"]),
+            ttl_ms=int(meta["ttl"]),
+            policy=cast("Any", meta["policy"]),
+            max_bypass_ms=int(meta["bypass"]),
+        ),
+        in_use=int(head[3]),
+        holders_total=int(head[4]),
+        waiting=int(head[5]),
+        holders=tuple(_holder(row) for row in reader.rows(10)),
+        waiters=tuple(_waiter(position, row) for position, row in enumerate(reader.rows(5), 1)),
+        counters=_counters(meta, names),
+        **shared,
+    )
+
+
+def _holder(row: list[Any]) -> Holder:
+    holder, expires, token, permits, since, _, pod, uid, node, claim = row
+    return Holder(
+        holder=holder,
+        permits=int(permits or 1),
+        token=int(token or 0),
+        since_ms=int(since or 0),
+        expires_ms=None if expires == "inf" else int(float(expires)),
+        pod=pod,
+        uid=uid,
+        node=node,
+        pending=bool(claim),
+    )
+
+
+def _waiter(position: int, row: list[Any]) -> Waiter:
+    holder, request, permits, priority, since = row
+    return Waiter(
+        holder=holder,
+        permits=int(permits),
+        priority=int(priority),
+        position=position,
+        since_ms=int(since),
+        request=request,
+    )
+
+
+def read_barrier(keys: ObjectKeys, arrivals: int = ARRIVALS_SHOWN) -> Flow[BarrierStatus]:
+    """Return one consistent snapshot with up to so many arrivals. Raises `NotFound`."""
+    answer = yield Call(SCRIPTS["barrier_read"], keys.latch, (arrivals,))
+    reader, head, shared, meta = _snapshot(answer.reply, keys, 5)
+    number = {name: int(value) for name, value in meta.items() if value.isdigit()}
+    cyclic = meta["cyclic"] == "1"
+    return BarrierStatus(
+        spec=BarrierSpec(
+            expected=number["expected"],
+            quorum=number["quorum"] or None,
+            timeout_ms=number["timeout"] or None,
+            cyclic=cyclic,
+        ),
+        phase=cast("Any", meta["phase"]),
+        arrived=int(head[3]),
+        arrivals_total=int(head[3]),
+        waiting=int(head[4]),
+        cycle=number["cycle"] if cyclic else None,
+        last_opened_cycle=number.get("lastcycle", 0) if cyclic else None,
+        deadline_ms=number.get("deadline"),
+        opened_ms=number.get("opened"),
+        failed_ms=number.get("failed"),
+        reason=meta.get("reason"),
+        arrivals=tuple(Arrival(id=row[0], at_ms=int(float(row[1]))) for row in reader.rows(2)),
+        counters=_counters(meta, {"repeats": "repeats"}),
+        **shared,
+    )

@@ -1,0 +1,123 @@
+"""A lease in the hands of a thread: renewed in the background if wished, released at the end of a `with` block."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ContextDecorator
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Self
+
+from konductor_core.durations import to_ms
+from konductor_core.errors import LeaseLost
+from konductor_core.flows import leases
+from konductor_core.flows.leases import Hold, Released
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from konductor_core.drivers.sync import Driver
+    from konductor_core.verbs import Duration
+
+__all__ = ["Guard", "Lease"]
+
+
+class Lease:
+    """A holder's permits. `lost` is set once the lease is known to be gone; `token` grows with every grant.
+
+    As a context manager it releases at the end, and raises `LeaseLost` there if it was lost on the way.
+    """
+
+    def __init__(
+        self, driver: Driver, hold: Hold, *, renewing: bool = False, on_lost: Callable[[Lease], None] | None = None
+    ) -> None:
+        self._driver = driver
+        self._hold = hold
+        self._on_lost = on_lost
+        self._stop = threading.Event()
+        self.lost = threading.Event()
+        self._thread: threading.Thread | None = None
+        if renewing and hold.ttl_ms:
+            self._thread = threading.Thread(target=self._keep, name=f"konductor-renew-{hold.keys.name}", daemon=True)
+            self._thread.start()
+
+    @property
+    def holder(self) -> str:
+        """Who holds."""
+        return self._hold.holder
+
+    @property
+    def permits(self) -> int:
+        """How many permits."""
+        return self._hold.permits
+
+    @property
+    def token(self) -> int:
+        """The fencing token: hand it to what you write to, and let that refuse smaller ones."""
+        return self._hold.token
+
+    @property
+    def ttl_ms(self) -> int:
+        """The TTL in milliseconds; 0 has no end."""
+        return self._hold.ttl_ms
+
+    @property
+    def expires_in(self) -> float:
+        """Seconds for which the lease is surely held, by this process's clock; 0 when lost, infinite without end."""
+        return 0.0 if self.lost.is_set() else max(0.0, self._hold.deadline - monotonic())
+
+    def renew(self, ttl: Duration | None = None) -> Lease:
+        """Give the lease a new end from now. Raises `LeaseLost`."""
+        ttl_ms = self._hold.ttl_ms if ttl is None else to_ms(ttl, what="ttl")
+        try:
+            renewed = self._driver.run(leases.renew(self._hold.keys, self.holder, self.token, ttl_ms))
+        except LeaseLost:
+            self.lost.set()
+            raise
+        self._hold.deadline, self._hold.ttl_ms = renewed.deadline, renewed.ttl_ms
+        return self
+
+    def release(self) -> Released:
+        """Stop renewing, then give the permits back; doing so twice does no harm."""
+        self._stop.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        return self._driver.run(leases.release(self._hold.keys, self.holder, self.token))
+
+    def _keep(self) -> None:
+        reason = self._driver.run(leases.keep_renewed(self._hold), stop=self._stop)
+        if reason:
+            self._hold.reason = reason
+            self.lost.set()
+            if self._on_lost is not None:
+                self._on_lost(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        released = self.release()
+        if kind is None and released is not Released.RELEASED:
+            raise LeaseLost(f"{self._hold.keys.id} was lost while held: {self._hold.reason or released}")
+
+
+class Guard(ContextDecorator):
+    """Holds a lease, renewed, inside a `with` block or around every call of a decorated function."""
+
+    def __init__(self, take: Callable[..., Lease], acquire: dict[str, Any]) -> None:
+        self._take = take
+        self._acquire = {"renew": True, **acquire}
+        self._lease: Lease | None = None
+
+    def _recreate_cm(self) -> Self:
+        return type(self)(self._take, self._acquire)
+
+    def __enter__(self) -> Lease:
+        self._lease = self._take(**self._acquire)
+        return self._lease.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lease is not None:
+            self._lease.__exit__(kind, error, trace)

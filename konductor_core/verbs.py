@@ -1,0 +1,179 @@
+"""The public verbs as flows: arguments checked, defaults filled in. The sync and the async facade only drive them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from konductor_core import identity
+from konductor_core.durations import ARRIVE_PATIENCE, to_ms
+from konductor_core.errors import InvalidInput, quoted
+from konductor_core.flows import barriers, leases, objects, permits, snapshots
+from konductor_core.identity import Kind, Owner
+from konductor_core.keys import ObjectKeys
+from konductor_core.models import BarrierSpec, SemaphoreSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from konductor_core.config import Settings
+    from konductor_core.flows.steps import Flow
+    from konductor_core.models import BarrierStatus, Event, Policy, SemaphoreStatus
+
+__all__ = ["BarrierVerbs", "Caller", "Duration", "SemaphoreVerbs"]
+
+Duration: TypeAlias = "str | float | timedelta"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, for whom, and where: what every verb needs beside its own arguments.
+
+    `holder` is the one that was given, if any; `base` is who the environment says that we are.
+    """
+
+    namespace: str
+    base: str
+    holder: str | None
+    owner: Owner
+    replicas: int
+
+    @classmethod
+    def of(cls, settings: Settings, holder: str | None) -> Caller:
+        """Return the caller that these settings and this process's environment describe."""
+        given = None if holder is None else identity.check_holder(holder)
+        return cls(settings.namespace, settings.holder, given, identity.owner(os.environ), settings.min_replicas)
+
+    def bare(self, holder: str | None) -> str:
+        """Return the holder that koncli's verbs use: the same for all processes of one host."""
+        return identity.check_holder(holder) if holder is not None else self.holder or self.base
+
+    def fresh(self, holder: str | None) -> str:
+        """Return a holder for a new lease: as given, else one that no other process or thread has."""
+        if holder is not None:
+            return identity.check_holder(holder)
+        return self.holder or f"{self.base}/{identity.random_suffix()}"
+
+    def arrival(self, arrival: str | None) -> str:
+        """Return the id to arrive under."""
+        if arrival is not None:
+            return identity.check_holder(arrival, "arrival id")
+        return identity.arrival_id(os.environ, self.holder or self.base)
+
+
+MIN_TTL: Final = 100
+"""The shortest TTL, in milliseconds: below it a round trip may already take longer."""
+
+PATIENCE: Final = f"{ARRIVE_PATIENCE // 1000}s"
+
+
+def timeout_ms(value: Duration | None, what: str = "timeout") -> int | None:
+    """Return a timeout in milliseconds; None waits without end."""
+    return None if value is None else to_ms(value, what=what)
+
+
+class _Verbs:
+    """What all kinds can do."""
+
+    kind: Kind
+
+    def __init__(self, caller: Caller, name: str) -> None:
+        self.caller = caller
+        self.keys = ObjectKeys(caller.namespace, self.kind, identity.check_name(name))
+
+    def define(self, spec: SemaphoreSpec | BarrierSpec, labels: Mapping[str, str] | None, owner: str) -> Flow[objects.Defined]:
+        return objects.define(self.keys, spec, labels, owner)
+
+    def reset(self) -> Flow[str]:
+        return objects.reset(self.kind, self.keys)
+
+    def delete(self, owner: str) -> Flow[bool]:
+        return objects.delete(self.kind, self.keys, owner)
+
+    def events(self, limit: int, since_id: str | None) -> Flow[list[Event]]:
+        return objects.events(self.keys, identity.check_count(limit, "limit", 1), since_id)
+
+
+class SemaphoreVerbs(_Verbs):
+    """Everything a semaphore can be asked."""
+
+    kind = Kind.SEMAPHORE
+
+    @staticmethod
+    def spec(permits: int, ttl: Duration | None, policy: Policy, max_bypass: Duration | None) -> SemaphoreSpec:
+        given: dict[str, Any] = {"permits": permits, "policy": policy}
+        if ttl is not None:
+            given["ttl_ms"] = to_ms(ttl, what="ttl")
+        if max_bypass is not None:
+            given["max_bypass_ms"] = to_ms(max_bypass, what="max bypass")
+        return SemaphoreSpec(**given)
+
+    def _ttl(self, ttl: Duration | None, *, force: bool) -> int | None:
+        """Check a TTL: long enough to be held over a network; without an end only if something else ends it."""
+        if ttl is None:
+            return None
+        ttl_ms = to_ms(ttl, what="ttl")
+        if ttl_ms == 0 and not self.caller.owner.uid and not force:
+            raise InvalidInput(
+                "a ttl of 0 never ends, and no pod is known whose end would end it: give a ttl, or force it"
+            )
+        if 0 < ttl_ms < MIN_TTL:
+            raise InvalidInput(f"ttl {quoted(ttl)} is too short to be held over a network: use at least {MIN_TTL}ms")
+        return ttl_ms
+
+    def ask(
+        self, amount: int, ttl: Duration | None, priority: int, holder: str | None, *, force: bool
+    ) -> permits.Ask:
+        """Return the request; a lease without an end needs a pod that ends it, or `force`."""
+        return permits.Ask(
+            (self.keys,),
+            (identity.check_count(amount, "permits", 1),),
+            self.caller.fresh(holder),
+            ttl_ms=self._ttl(ttl, force=force),
+            priority=identity.check_priority(priority),
+            owner=self.caller.owner,
+            replicas=self.caller.replicas,
+        )
+
+    def acquire(self, ask: permits.Ask, timeout: Duration | None, *, must_exist: bool) -> Flow[permits.Grant]:
+        return permits.acquire(ask, timeout_ms(timeout), must_exist=must_exist)
+
+    def renew(self, holder: str | None, token: int | None, ttl: Duration | None) -> Flow[leases.Hold]:
+        return leases.renew(self.keys, self.caller.bare(holder), token, self._ttl(ttl, force=False))
+
+    def release(self, holder: str | None, token: int | None, event: str = "released") -> Flow[leases.Released]:
+        return leases.release(self.keys, self.caller.bare(holder), token, event)
+
+    def status(self) -> Flow[SemaphoreStatus]:
+        return snapshots.read_semaphore(self.keys)
+
+
+class BarrierVerbs(_Verbs):
+    """Everything a barrier can be asked."""
+
+    kind = Kind.BARRIER
+
+    @staticmethod
+    def spec(expected: int, quorum: int | None, timeout: Duration | None, *, cyclic: bool) -> BarrierSpec:
+        return BarrierSpec(expected, quorum, timeout_ms(timeout), cyclic)
+
+    def arrive(self, holder: str | None, patience: Duration) -> Flow[barriers.Arrived]:
+        return barriers.arrive(self.keys, self.caller.arrival(holder), to_ms(patience, what="patience"))
+
+    def arrive_and_wait(
+        self, holder: str | None, timeout: Duration | None, patience: Duration
+    ) -> Flow[barriers.Opened]:
+        arrival = self.caller.arrival(holder)
+        return barriers.arrive_and_wait(self.keys, arrival, timeout_ms(timeout), to_ms(patience, what="patience"))
+
+    def wait(
+        self, timeout: Duration | None, cycle: int | None, holder: str | None, *, must_exist: bool
+    ) -> Flow[barriers.Opened]:
+        number = None if cycle is None else identity.check_count(cycle, "cycle", 1)
+        waiter = self.caller.arrival(holder)
+        return barriers.wait(self.keys, waiter, timeout_ms(timeout), cycle=number, must_exist=must_exist)
+
+    def status(self) -> Flow[BarrierStatus]:
+        return snapshots.read_barrier(self.keys)
