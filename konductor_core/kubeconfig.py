@@ -76,6 +76,7 @@ def _lines(text: str) -> Iterator[tuple[int, bool, str, str]]:
 
 
 def _unquoted(value: str) -> str:
+    value = value.partition(" #")[0].strip()
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         return value[1:-1]
-    return value.partition(" #")[0].strip()
+    return value

@@ -97,6 +97,8 @@ def parse_redis_url(url: str, what: str = "Redis URL") -> RedisUrl:
         raise InvalidInput(f"{what} has {_scheme_problem(scheme, separator)}: begin it with one of {_beginnings()}")
     topology, tls = SCHEMES[scheme.lower()]
     rest, _, query = rest.partition("?")
+    # Refused before anything is quoted: it may be part of a password.
+    _require("@" not in query, what, f"has an @ after its '?'; {_ESCAPES}")
     options = _options(parse_qsl(query.partition("#")[0], keep_blank_values=True), what)
     authority, slash, path = rest.partition("/")
     credentials, _, hosts = authority.rpartition("@")
@@ -149,9 +151,9 @@ def _hosts(text: str, topology: Topology, what: str) -> tuple[tuple[str, int], .
 
 def _host(text: str, default_port: int, what: str) -> tuple[str, int]:
     if text.startswith("["):
-        host, _, tail = text[1:].partition("]")
+        host, bracket, tail = text[1:].partition("]")
         colon, port = tail[:1], tail[1:]
-        _require(colon in {"", ":"}, what, "has a malformed host: write [address]:port")
+        _require(bool(bracket) and colon in {"", ":"}, what, "has a malformed host: write [address]:port")
     else:
         host, colon, port = text.partition(":")
     _require(bool(host), what, "names no host: write redis://host:6379/0")
@@ -173,8 +175,6 @@ def _database(segments: list[str], option: str | None, topology: Topology, what:
 
 def _options(pairs: list[tuple[str, str]], what: str) -> dict[str, str]:
     for name, _ in pairs:
-        if "@" in name:  # not quoted: part of an unescaped password
-            raise InvalidInput(f"{what} has a '?' before its host; {_ESCAPES}")
         if name not in OPTIONS:
             guess = did_you_mean(name, OPTIONS)
             remedy = f"did you mean {guess}?" if guess else "known are " + ", ".join(sorted(OPTIONS))

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 import fakeredis
+import hypothesis
 import pytest
 
 from tests.servers import KINDS, Kind, MissingServerError, Server, version
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import redis
+
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("konductor", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("konductor")
 
 
 def pytest_report_header() -> list[str]:
