@@ -40,3 +40,8 @@ def test_the_ground_floor_imports_neither_redis_nor_anything_heavy(module: str) 
 def test_loading_settings_without_a_config_file_reads_no_toml_parser() -> None:
     found = imported("from konductor_core.config import Settings\nSettings.load({}, {'HOSTNAME': 'x'})")
     assert not found & set(HEAVY)
+
+
+def test_the_models_of_one_kind_do_not_import_those_of_another() -> None:
+    found = imported("from konductor_core.models import SemaphoreSpec")
+    assert "konductor_core.models.barrier" not in found

@@ -310,7 +310,9 @@ def test_an_event_shows_only_what_it_has() -> None:
 
 
 MODELS = [
-    each for each in vars(models).values() if isinstance(each, type) and issubclass(each, Model) and is_dataclass(each)
+    each
+    for each in map(models.__getattr__, models.__all__)
+    if isinstance(each, type) and issubclass(each, Model) and is_dataclass(each)
 ]
 
 
@@ -328,6 +330,12 @@ def test_json_names_are_camel_case_and_unique(model: type[Model]) -> None:
     names = [json_name(each) for each in fields(model)]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z][A-Za-z]*", name) for name in names)
+
+
+def test_every_public_name_is_found_where_it_is_said_to_be() -> None:
+    assert sorted(models._WHERE) == sorted(models.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'BarierSpec'"):
+        models.__getattr__("BarierSpec")
 
 
 def test_the_registry_knows_each_spec_by_its_kind() -> None:
