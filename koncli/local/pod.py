@@ -1,0 +1,247 @@
+"""One pod's life in Kubernetes' order: init containers one by one, sidecars beside them, then the app containers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from koncli.local.process import Exit, Process
+from konductor_core.errors import KonductorError
+
+if TYPE_CHECKING:
+    from koncli.local.expand import Identity
+    from koncli.local.host import Host
+    from koncli.local.podspec import Container, PodSpec
+    from koncli.local.volumes import PodVolumes
+
+LAST_LINES = 12
+"""Lines of output kept per container, to show why it failed."""
+
+BACKOFF_MS = 1_000
+BACKOFF_MAX_MS = 30_000
+
+PENDING, RUNNING, SUCCEEDED, FAILED = "Pending", "Running", "Succeeded", "Failed"
+
+
+def back_off_ms(failures: int) -> int:
+    """How long to wait after so many failures: 1 s, 2 s, 4 s … 30 s (a cluster: 10 s to 5 min)."""
+    return min(BACKOFF_MS << min(failures - 1, 10), BACKOFF_MAX_MS) if failures > 0 else 0
+
+
+class Audience(Protocol):
+    """Who is told what happens."""
+
+    def line(self, pod: str, container: str, text: str) -> None:
+        """A container printed a line."""
+
+    def say(self, text: str) -> None:
+        """The runner has something to tell."""
+
+    def changed(self) -> None:
+        """A pod or a job is in another state."""
+
+
+@dataclass(slots=True)
+class ContainerRun:
+    """What has become of one container. Moments are monotonic seconds; `phase` is waiting, running, backoff or ended."""
+
+    container: Container
+    phase: str = "waiting"
+    restarts: int = 0
+    started: float | None = None
+    ended: float | None = None
+    exit: Exit | None = None
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Pod:
+    """One pod. `run` lives it to the end; `stop` deletes it; the rest is for looking at it."""
+
+    def __init__(self, identity: Identity, spec: PodSpec, host: Host, audience: Audience) -> None:
+        self.identity = identity
+        self.spec = spec
+        self.phase = PENDING
+        self.reason = ""
+        self.deleted = False
+        """Whether it was told to end before it had ended of itself."""
+        self.started: float | None = None
+        self.ended: float | None = None
+        self.containers = {each.name: ContainerRun(each) for each in spec.containers}
+        self._host = host
+        self._audience = audience
+        self._volumes: PodVolumes | None = None
+        self._live: dict[str, Process] = {}
+        self._stopping = asyncio.Event()
+        self._expired = False
+
+    @property
+    def name(self) -> str:
+        """The pod's name."""
+        return self.identity.name
+
+    @property
+    def restarts(self) -> int:
+        """Restarts of all its containers."""
+        return sum(run.restarts for run in self.containers.values())
+
+    @property
+    def app_started(self) -> float | None:
+        """When its first app container started."""
+        moments = [
+            run.started for name in self._names(self.spec.apps) if (run := self.containers[name]).started is not None
+        ]
+        return min(filter(None, moments), default=None)
+
+    async def run(self) -> None:
+        """Run the pod until it has succeeded or failed; never raises for what its programs do."""
+        self.started = time.monotonic()
+        deadline = asyncio.create_task(self._expire()) if self.spec.deadline_ms is not None else None
+        sidecars: list[asyncio.Task[None]] = []
+        try:
+            self._volumes = self._host.volumes.make(self.name, self.spec)
+            if await self._run_init(sidecars):
+                self._set(RUNNING)
+                await asyncio.gather(*(self._run_app(self.containers[each.name]) for each in self.spec.apps))
+        except (KonductorError, OSError) as error:
+            self.reason = str(error)
+        finally:
+            if deadline is not None:
+                deadline.cancel()
+            await self._stop_sidecars(sidecars)
+            self.ended = time.monotonic()
+        self._set(SUCCEEDED if self._all_succeeded() and not self._expired else FAILED)
+
+    async def stop(self, reason: str = "") -> None:
+        """Delete the pod: TERM to every app and init container, KILL after the grace; `run` then ends."""
+        if not self.stopping:
+            self.deleted = True
+        await self._end(reason)
+
+    async def kill(self) -> None:
+        """Take everything down at once."""
+        self.deleted = True
+        self._stopping.set()
+        await asyncio.gather(*(process.kill() for process in self._live.values()))
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it is being deleted."""
+        return self._stopping.is_set()
+
+    def remove_volumes(self) -> None:
+        """Delete the directories that go with the pod."""
+        if self._volumes is not None:
+            self._volumes.remove()
+
+    def failure(self) -> ContainerRun | None:
+        """The container to blame for a failed pod: the last one that ended badly."""
+        bad = [run for run in self.containers.values() if run.exit is not None and run.exit.code != 0]
+        return max(bad, key=lambda run: run.ended or 0.0, default=None)
+
+    async def _run_init(self, sidecars: list[asyncio.Task[None]]) -> bool:
+        for container in self.spec.init:
+            run = self.containers[container.name]
+            if container.sidecar:
+                sidecars.append(asyncio.create_task(self._run_sidecar(run)))
+                await run.ready.wait()
+            elif not await self._run_until_success(run):
+                return False
+        return not self.stopping
+
+    async def _run_until_success(self, run: ContainerRun) -> bool:
+        while (ended := await self._once(run)) is not None:
+            if ended.code == 0:
+                return True
+            if self.spec.restart_policy == "Never" or not await self._back_off(run):
+                break
+        return False
+
+    async def _run_app(self, run: ContainerRun) -> None:
+        while (ended := await self._once(run)) is not None:
+            again = self.spec.restart_policy == "Always" or (
+                self.spec.restart_policy == "OnFailure" and ended.code != 0
+            )
+            if not again or not await self._back_off(run):
+                return
+
+    async def _run_sidecar(self, run: ContainerRun) -> None:
+        try:
+            while await self._once(run) is not None and await self._back_off(run):
+                pass
+        except (KonductorError, OSError) as error:
+            await self._end(str(error))
+        finally:
+            run.ready.set()
+
+    async def _once(self, run: ContainerRun) -> Exit | None:
+        """Run a container once; None if the pod is being deleted."""
+        if self.stopping or self._volumes is None:
+            return None
+        launch = self._host.launch(run.container, self.spec, self.identity, self._volumes)
+
+        def hear(text: str) -> None:
+            run.tail.append(text)
+            self._audience.line(self.name, run.container.name, text)
+
+        process = await Process.start(launch, hear)
+        self._live[run.container.name] = process
+        run.phase, run.started, run.ended, run.exit = "running", run.started or time.monotonic(), None, None
+        run.ready.set()
+        self._audience.changed()
+        if self._stopping.is_set():  # while it was starting
+            await process.stop(self.spec.grace_ms)
+        run.exit = await process.wait()
+        run.phase, run.ended = "ended", time.monotonic()
+        if run.exit.error is not None:
+            hear(f"did not start: {run.exit.error}")
+        del self._live[run.container.name]
+        self._audience.changed()
+        return run.exit
+
+    async def _back_off(self, run: ContainerRun) -> bool:
+        """Wait before a restart, the first of which comes at once; False if the pod is deleted meanwhile."""
+        delay_ms = back_off_ms(run.restarts)
+        run.restarts += 1
+        run.phase = "backoff"
+        self._audience.changed()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), delay_ms / 1000)
+        return not self.stopping
+
+    async def _end(self, reason: str) -> None:
+        if not self.stopping:
+            self.reason = self.reason or reason
+            self._stopping.set()
+            self._audience.changed()
+        apps = [process for name, process in self._live.items() if not self.containers[name].container.sidecar]
+        await asyncio.gather(*(process.stop(self.spec.grace_ms) for process in apps))
+
+    async def _expire(self) -> None:
+        await asyncio.sleep((self.spec.deadline_ms or 0) / 1000)
+        self._expired = True
+        await self._end("DeadlineExceeded")
+
+    async def _stop_sidecars(self, tasks: list[asyncio.Task[None]]) -> None:
+        self._stopping.set()
+        for container in reversed(self.spec.init):
+            process = self._live.get(container.name)
+            if process is not None:
+                await process.stop(self.spec.grace_ms)
+        await asyncio.gather(*tasks)
+
+    def _all_succeeded(self) -> bool:
+        exits = [self.containers[name].exit for name in self._names(self.spec.apps)]
+        return all(each is not None and each.code == 0 for each in exits)
+
+    def _set(self, phase: str) -> None:
+        self.phase = phase
+        self._audience.changed()
+
+    @staticmethod
+    def _names(containers: tuple[Container, ...]) -> list[str]:
+        return [each.name for each in containers]

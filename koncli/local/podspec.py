@@ -1,0 +1,236 @@
+"""The part of a pod's spec that can be had locally, parsed into values; the rest is refused or ignored by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from koncli.local.podvolumes import Volume, VolumeMount, read_mounts, read_volumes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from koncli.local.fields import Fields
+
+DEFAULT_GRACE_MS = 30_000
+
+_NO_PROBES = "probes are not run here"
+_UNSUPPORTED_IN_CONTAINER = {
+    "lifecycle": "postStart and preStop hooks are not run here",
+    "volumeDevices": "block devices can't be had here",
+    "restartPolicyRules": "restart rules are not followed here",
+}
+_UNSUPPORTED_IN_POD = {
+    "ephemeralContainers": "they are for debugging in a cluster",
+    "schedulingGates": "nothing here would lift them",
+    "hostAliases": "pods share the host's names here",
+    "resourceClaims": "devices can't be had here",
+}
+_IGNORED_IN_CONTAINER = ("resources", "securityContext", "livenessProbe", "readinessProbe", "ports", "resizePolicy")
+_SILENT_IN_CONTAINER = (
+    "imagePullPolicy",
+    "terminationMessagePath",
+    "terminationMessagePolicy",
+    "stdin",
+    "stdinOnce",
+    "tty",
+)
+_IGNORED_IN_POD = (
+    "affinity", "automountServiceAccountToken", "dnsConfig", "dnsPolicy", "hostIPC", "hostNetwork", "hostPID", "hostUsers",
+    "imagePullSecrets", "nodeSelector", "overhead", "preemptionPolicy", "priority", "priorityClassName", "readinessGates",
+    "resources", "runtimeClassName", "securityContext", "serviceAccount", "shareProcessNamespace", "tolerations",
+    "topologySpreadConstraints",
+)  # fmt: skip
+_SILENT_IN_POD = ("enableServiceLinks", "os", "schedulerName", "setHostnameAsFQDN", "subdomain")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a variable's value comes from: `source` is "field", "config" or "secret"."""
+
+    source: str
+    name: str
+    key: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One entry of `env`: a value in which `$(NAME)` is expanded, or a reference."""
+
+    name: str
+    value: str = ""
+    reference: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One entry of `envFrom`: all keys of a ConfigMap or Secret, with a prefix."""
+
+    source: str
+    name: str
+    prefix: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container; `sidecar` is an init container with `restartPolicy: Always`. `place` is for messages."""
+
+    name: str
+    command: tuple[str, ...]
+    args: tuple[str, ...]
+    env: tuple[Variable, ...]
+    env_from: tuple[Import, ...]
+    mounts: tuple[VolumeMount, ...]
+    workdir: str
+    sidecar: bool
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodSpec:
+    """A pod, or the pods of a Job. `deadline_ms` counts from the pod's start."""
+
+    init: tuple[Container, ...]
+    apps: tuple[Container, ...]
+    volumes: Mapping[str, Volume]
+    restart_policy: str
+    grace_ms: int
+    deadline_ms: int | None
+    hostname: str
+    node: str
+    service_account: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        """All containers in the order they start."""
+        return self.init + self.apps
+
+
+def read_pod(pod: Fields, restart_policies: tuple[str, ...]) -> PodSpec:
+    """Parse a pod or a Job's template: `{metadata, spec}`. The first of `restart_policies` is the default."""
+    metadata = pod.child("metadata")
+    spec = pod.child("spec")
+    volumes = {volume.name: volume for volume in read_volumes(spec)}
+    grace_s = spec.whole("terminationGracePeriodSeconds")
+    deadline_s = spec.whole("activeDeadlineSeconds", minimum=1)
+    parsed = PodSpec(
+        init=tuple(_read_container(each, volumes, init=True) for each in spec.children("initContainers")),
+        apps=tuple(_read_container(each, volumes, init=False) for each in spec.children("containers")),
+        volumes=volumes,
+        restart_policy=_restart_policy(spec, restart_policies),
+        grace_ms=DEFAULT_GRACE_MS if grace_s is None else grace_s * 1000,
+        deadline_ms=None if deadline_s is None else deadline_s * 1000,
+        hostname=spec.text("hostname"),
+        node=spec.text("nodeName"),
+        service_account=spec.text("serviceAccountName", "default"),
+        labels=metadata.pairs("labels"),
+        annotations=metadata.pairs("annotations"),
+    )
+    spec.unsupported(_UNSUPPORTED_IN_POD)
+    spec.ignore(*_IGNORED_IN_POD)
+    spec.ignore(*_SILENT_IN_POD, note=False)
+    _check_names(spec, parsed)
+    spec.done()
+    return parsed
+
+
+def _restart_policy(spec: Fields, allowed: tuple[str, ...]) -> str:
+    if "restartPolicy" in spec or "" not in allowed:
+        return spec.one_of("restartPolicy", tuple(each for each in allowed if each))
+    spec.refuse(
+        "restartPolicy", "a Job's pods need Never or OnFailure; the default, Always, is refused by the API server"
+    )
+    return "Never"
+
+
+def _check_names(spec: Fields, pod: PodSpec) -> None:
+    if not pod.apps:
+        spec.refuse("containers", "a pod needs at least one container")
+    seen: set[str] = set()
+    for container in pod.containers:
+        if container.name in seen:
+            spec.refuse("containers", f"two containers are called {container.name}")
+        seen.add(container.name)
+
+
+def _read_container(fields: Fields, volumes: Mapping[str, Volume], *, init: bool) -> Container:
+    name = fields.text("name")
+    if not name:
+        fields.refuse("name", "a container needs a name")
+    restart = fields.text("restartPolicy")
+    if restart and not (init and restart == "Always"):
+        fields.refuse("restartPolicy", "only an init container may have one, and only Always (a native sidecar)")
+    command = fields.strings("command")
+    if not command:
+        image = _image(fields.text("image"))
+        fields.refuse(
+            "command", f"is missing: {image} is not pulled here, so its entrypoint is unknown; give the command"
+        )
+    if init and restart:
+        fields.unsupported({"startupProbe": _NO_PROBES})
+    fields.ignore("image", note=False)
+    fields.ignore(*_IGNORED_IN_CONTAINER, "startupProbe")
+    fields.ignore(*_SILENT_IN_CONTAINER, note=False)
+    fields.unsupported(_UNSUPPORTED_IN_CONTAINER)
+    container = Container(
+        name=name,
+        command=command,
+        args=fields.strings("args"),
+        env=tuple(_read_variable(each) for each in fields.children("env")),
+        env_from=tuple(each for entry in fields.children("envFrom") for each in _read_imports(entry)),
+        mounts=read_mounts(fields, volumes),
+        workdir=fields.text("workingDir"),
+        sidecar=init and restart == "Always",
+        place=fields.place(),
+    )
+    fields.done()
+    return container
+
+
+def _image(image: str) -> str:
+    return f"the image {image}" if image else "the image"
+
+
+def _read_variable(fields: Fields) -> Variable:
+    name, value = fields.text("name"), fields.text("value")
+    if not name or "=" in name:
+        fields.refuse("name", "a variable needs a name without =")
+    reference = _read_reference(fields.child("valueFrom")) if "valueFrom" in fields else None
+    fields.ignore("valueFrom", note=False)
+    fields.done()
+    return Variable(name, value, reference)
+
+
+def _read_reference(fields: Fields) -> Reference | None:
+    found = None
+    if "fieldRef" in fields:
+        ref = fields.child("fieldRef")
+        found = Reference("field", ref.text("fieldPath"))
+        ref.ignore("apiVersion", note=False)
+        ref.done()
+    for field, source in (("configMapKeyRef", "config"), ("secretKeyRef", "secret")):
+        if field in fields:
+            ref = fields.child(field)
+            found = Reference(source, ref.text("name"), ref.text("key"), ref.flag("optional"))
+            ref.done()
+    fields.unsupported({"resourceFieldRef": "resources are not limited here", "fileKeyRef": "can't be had here"})
+    fields.ignore("fieldRef", "configMapKeyRef", "secretKeyRef", note=False)
+    fields.done()
+    return found
+
+
+def _read_imports(fields: Fields) -> list[Import]:
+    found = []
+    prefix = fields.text("prefix")
+    for field, source in (("configMapRef", "config"), ("secretRef", "secret")):
+        if field in fields:
+            ref: Any = fields.child(field)
+            found.append(Import(source, ref.text("name"), prefix, ref.flag("optional")))
+            ref.done()
+    fields.ignore("configMapRef", "secretRef", note=False)
+    fields.done()
+    return found

@@ -1,0 +1,109 @@
+"""Everything that runs in one run: its Jobs and bare Pods, what has become of them, and the first failure."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from koncli.local.expand import Identity
+from koncli.local.job import Job
+from koncli.local.jobspec import FAILED as JOB_FAILED
+from koncli.local.jobspec import JobSpec
+from koncli.local.pod import SUCCEEDED, Audience, Pod
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from koncli.local.documents import Documents
+    from koncli.local.host import Host
+    from koncli.local.podspec import PodSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The first thing that failed: `what` with its `reason`, and the pod to blame where there is one."""
+
+    what: str
+    reason: str
+    pod: Pod | None
+
+
+class Workload:
+    """The Jobs and Pods of a run, all started at once as `kubectl apply` does."""
+
+    def __init__(
+        self, documents: Documents, host: Host, audience: Audience, ended: Callable[[Pod], Coroutine[Any, Any, None]]
+    ) -> None:
+        """`ended` is awaited for every pod that has ended."""
+        self._host = host
+        self._audience = audience
+        self._ended = ended
+        self.pods: list[Pod] = []
+        self.failure: Failure | None = None
+        self.jobs = [Job(spec, self._make_job_pod, self._live) for spec in documents.jobs]
+        self.bare = [self._make_pod(name, spec) for name, spec in documents.pods]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run(self) -> None:
+        """Run until everything that can end has ended, or something failed; pods that never end are stopped then."""
+        jobs = [asyncio.create_task(self._run_job(job)) for job in self.jobs]
+        pods = {pod: asyncio.create_task(self._run_pod(pod)) for pod in self.bare}
+        self._tasks = [*jobs, *pods.values()]
+        endless = [task for pod, task in pods.items() if pod.spec.restart_policy == "Always"]
+        pending = {task for task in self._tasks if task not in endless} or set(self._tasks)
+        while pending and self.failure is None:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+
+    async def stop(self, reason: str) -> None:
+        """Delete everything that still runs, with its grace, and wait for its end."""
+        await asyncio.gather(*(job.stop(reason) for job in self.jobs), *(pod.stop(reason) for pod in self.bare))
+        await asyncio.gather(*self._tasks)
+
+    async def kill(self) -> None:
+        """Take everything down at once."""
+        await asyncio.gather(*(pod.kill() for pod in self.pods))
+
+    def nudge(self) -> None:
+        """Let the Jobs look at their pods' restarts."""
+        for job in self.jobs:
+            job.nudge()
+
+    def unfinished(self) -> list[str]:
+        """What has not ended, by name."""
+        jobs = [f"job/{job.name}" for job in self.jobs if job.ended is None]
+        return jobs + [f"pod/{pod.name}" for pod in self.bare if pod.ended is None]
+
+    async def _run_job(self, job: Job) -> None:
+        await job.run()
+        if job.phase == JOB_FAILED:
+            self._fail(Failure(f"job/{job.name}", job.reason, job.failed_pod()))
+
+    async def _run_pod(self, pod: Pod) -> None:
+        await self._live(pod)
+        if pod.phase != SUCCEEDED and not pod.deleted:
+            self._fail(Failure(f"pod/{pod.name}", pod.reason or "failed", pod))
+
+    def _fail(self, failure: Failure) -> None:
+        self.failure = self.failure or failure
+
+    async def _live(self, pod: Pod) -> None:
+        await pod.run()
+        await self._ended(pod)
+
+    def _make_job_pod(self, name: str, job: JobSpec, index: int | None) -> Pod:
+        spec = job.pod
+        if index is not None and not spec.hostname:
+            spec = dataclasses.replace(spec, hostname=f"{job.name}-{index}")
+        return self._make_pod(name, spec, index)
+
+    def _make_pod(self, name: str, spec: PodSpec, index: int | None = None) -> Pod:
+        node = spec.node or self._host.node
+        identity = Identity(name, self._host.namespace, str(uuid.uuid4()), node, index)
+        pod = Pod(identity, spec, self._host, self._audience)
+        self.pods.append(pod)
+        return pod
