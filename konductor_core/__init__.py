@@ -65,7 +65,29 @@ if TYPE_CHECKING:
     from konductor_core.flows.leases import Released as Released
     from konductor_core.lease import Lease as Lease
 
-__all__ = sorted([*_WHERE, "__version__"])
+__all__ = [
+    "AlreadyWaiting",
+    "AsyncKonductor",
+    "BarrierFailed",
+    "Denied",
+    "Failed",
+    "Impossible",
+    "InvalidInput",
+    "Konductor",
+    "KonductorError",
+    "Lease",
+    "LeaseLost",
+    "NotFound",
+    "NotHolder",
+    "Owned",
+    "Released",
+    "Replaced",
+    "Settings",
+    "Unavailable",
+    "WaitTimeout",
+    "WouldBlock",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names above

@@ -140,9 +140,7 @@ class Semaphore(_Handle):
         """Create the semaphore or bring it to this state. Raises `InvalidInput`, `Owned`."""
         return self.define_spec(self._verbs.spec(permits, ttl, policy, max_bypass), labels, owner)
 
-    def define_spec(
-        self, spec: SemaphoreSpec, labels: Mapping[str, str] | None = None, owner: str = "cli"
-    ) -> Defined:
+    def define_spec(self, spec: SemaphoreSpec, labels: Mapping[str, str] | None = None, owner: str = "cli") -> Defined:
         """Create the semaphore or bring it to this spec. Raises `Owned`."""
         return self._run(self._verbs.define(spec, labels, owner))
 

@@ -27,7 +27,7 @@ _INCLUDE: Final = "--@include "
 
 @dataclass(slots=True, eq=False)
 class Script:
-    """One atomic operation. `keys`, `args` and `reply` are what the file's header says; source and SHA-1 come lazily."""
+    """One atomic operation. `keys`, `args` and `reply` are what the file's header says; its source comes lazily."""
 
     name: str
     keys: str

@@ -83,16 +83,22 @@ class _Verbs:
         self.caller = caller
         self.keys = ObjectKeys(caller.namespace, self.kind, identity.check_name(name))
 
-    def define(self, spec: SemaphoreSpec | BarrierSpec, labels: Mapping[str, str] | None, owner: str) -> Flow[objects.Defined]:
+    def define(
+        self, spec: SemaphoreSpec | BarrierSpec, labels: Mapping[str, str] | None, owner: str
+    ) -> Flow[objects.Defined]:
+        """Create the object or bring it to this spec."""
         return objects.define(self.keys, spec, labels, owner)
 
     def reset(self) -> Flow[str]:
+        """Start a new epoch."""
         return objects.reset(self.kind, self.keys)
 
     def delete(self, owner: str) -> Flow[bool]:
+        """Delete the object."""
         return objects.delete(self.kind, self.keys, owner)
 
     def events(self, limit: int, since_id: str | None) -> Flow[list[Event]]:
+        """Return a part of the history."""
         return objects.events(self.keys, identity.check_count(limit, "limit", 1), since_id)
 
 
@@ -103,6 +109,7 @@ class SemaphoreVerbs(_Verbs):
 
     @staticmethod
     def spec(permits: int, ttl: Duration | None, policy: Policy, max_bypass: Duration | None) -> SemaphoreSpec:
+        """Return the spec that these arguments describe; a None is the default."""
         given: dict[str, Any] = {"permits": permits, "policy": policy}
         if ttl is not None:
             given["ttl_ms"] = to_ms(ttl, what="ttl")
@@ -123,10 +130,8 @@ class SemaphoreVerbs(_Verbs):
             raise InvalidInput(f"ttl {quoted(ttl)} is too short to be held over a network: use at least {MIN_TTL}ms")
         return ttl_ms
 
-    def ask(
-        self, amount: int, ttl: Duration | None, priority: int, holder: str | None, *, force: bool
-    ) -> permits.Ask:
-        """Return the request; a lease without an end needs a pod that ends it, or `force`."""
+    def ask(self, amount: int, ttl: Duration | None, priority: int, holder: str | None, *, force: bool) -> permits.Ask:
+        """Return the request; with `force` also for a lease without an end."""
         return permits.Ask(
             (self.keys,),
             (identity.check_count(amount, "permits", 1),),
@@ -138,15 +143,19 @@ class SemaphoreVerbs(_Verbs):
         )
 
     def acquire(self, ask: permits.Ask, timeout: Duration | None, *, must_exist: bool) -> Flow[permits.Grant]:
+        """Get what `ask` asks for."""
         return permits.acquire(ask, timeout_ms(timeout), must_exist=must_exist)
 
     def renew(self, holder: str | None, token: int | None, ttl: Duration | None) -> Flow[leases.Hold]:
+        """Give a lease a new end."""
         return leases.renew(self.keys, self.caller.bare(holder), token, self._ttl(ttl, force=False))
 
     def release(self, holder: str | None, token: int | None, event: str = "released") -> Flow[leases.Released]:
+        """Give back; `event` is what the history calls it."""
         return leases.release(self.keys, self.caller.bare(holder), token, event)
 
     def status(self) -> Flow[SemaphoreStatus]:
+        """Return a snapshot."""
         return snapshots.read_semaphore(self.keys)
 
 
@@ -157,23 +166,28 @@ class BarrierVerbs(_Verbs):
 
     @staticmethod
     def spec(expected: int, quorum: int | None, timeout: Duration | None, *, cyclic: bool) -> BarrierSpec:
+        """Return the spec that these arguments describe."""
         return BarrierSpec(expected, quorum, timeout_ms(timeout), cyclic)
 
     def arrive(self, holder: str | None, patience: Duration) -> Flow[barriers.Arrived]:
+        """Count one arrival."""
         return barriers.arrive(self.keys, self.caller.arrival(holder), to_ms(patience, what="patience"))
 
     def arrive_and_wait(
         self, holder: str | None, timeout: Duration | None, patience: Duration
     ) -> Flow[barriers.Opened]:
+        """Count one arrival and wait for its cycle."""
         arrival = self.caller.arrival(holder)
         return barriers.arrive_and_wait(self.keys, arrival, timeout_ms(timeout), to_ms(patience, what="patience"))
 
     def wait(
         self, timeout: Duration | None, cycle: int | None, holder: str | None, *, must_exist: bool
     ) -> Flow[barriers.Opened]:
+        """Wait until it is open."""
         number = None if cycle is None else identity.check_count(cycle, "cycle", 1)
         waiter = self.caller.arrival(holder)
         return barriers.wait(self.keys, waiter, timeout_ms(timeout), cycle=number, must_exist=must_exist)
 
     def status(self) -> Flow[BarrierStatus]:
+        """Return a snapshot."""
         return snapshots.read_barrier(self.keys)

@@ -43,7 +43,7 @@ def translate(error: Exception, where: str) -> KonductorError:
         if text.startswith(start) or known == start:
             return Unavailable(f"Redis at {where} {what}", hint=hint, passing=passing)
     if isinstance(error, r.AuthenticationError):
-        missing = "without any password" in text or "AUTH" in text and "called without" in text
+        missing = "without any password" in text or ("AUTH" in text and "called without" in text)
         what = "has no password set, but one was given" if missing else "refused the user name or password"
         return Unavailable(f"Redis at {where} {what}", hint="check the URL or KONDUCTOR_REDIS_PASSWORD")
     if isinstance(error, (r.ConnectionError, r.TimeoutError, OSError)):

@@ -118,7 +118,7 @@ class Driver:
         """Yield what a nudge channel names, and None after each quiet interval and each (re)subscription."""
         subscription = None
         try:
-            subscription = _Subscription(self.redis, channel)
+            subscription = _Subscription(self.node(channel), channel)
             yield None
             while True:
                 message = subscription.listen(interval, threading.Event())
@@ -158,9 +158,7 @@ class Driver:
 class _Session:
     """What one run of a flow holds on to: a connection to block on, a subscription, who watches, who may stop it."""
 
-    def __init__(
-        self, driver: Driver, notify: Callable[[Progress], None] | None, stop: threading.Event | None
-    ) -> None:
+    def __init__(self, driver: Driver, notify: Callable[[Progress], None] | None, stop: threading.Event | None) -> None:
         self._driver = driver
         self._notify = notify
         self._stop = stop or threading.Event()
@@ -179,7 +177,7 @@ class _Session:
                 self._blocker = self._blocker or _Blocker(self._driver.node(step.key).connection_pool, step.key)
                 return self._blocker.wait(step.seconds)
             if isinstance(step, Subscribe):
-                self._subscription = _Subscription(self._driver.redis, step.channel)
+                self._subscription = _Subscription(self._driver.node(step.channel), step.channel)
                 return None
             if isinstance(step, Listen) and self._subscription:
                 return self._subscription.listen(step.seconds, self._stop)
@@ -228,8 +226,8 @@ class _Blocker:
 class _Subscription:
     """One channel, subscribed: the server has confirmed it before the constructor returns."""
 
-    def __init__(self, redis: Any, channel: str) -> None:  # noqa: ANN401 - Redis or RedisCluster
-        self._pubsub: PubSub = redis.pubsub()
+    def __init__(self, redis: Redis, channel: str) -> None:
+        self._pubsub: PubSub = redis.pubsub()  # type: ignore[no-untyped-call]
         self.heard = True
         try:
             self._pubsub.subscribe(channel)

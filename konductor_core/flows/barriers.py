@@ -6,6 +6,7 @@ message that says all there is to know. It asks again when its connection was lo
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -104,13 +105,20 @@ def _await_creation(keys: ObjectKeys, call: Call, patience_ms: int) -> Flow[Any]
     now = yield Clock()
     patience = Patience(keys.id, patience_ms, now)
     yield from patience.say(f"{keys.id} does not exist yet")
-    yield Subscribe(keys.state)
+    subscribed = False
     while True:
-        answer = yield call
-        now = yield Clock()
-        if answer.reply[0] != Code.ABSENT or now >= patience.deadline:
-            return answer
-        yield Listen(keys.state, min(durations.HEARTBEAT / 1000, patience.left(now)))
+        try:
+            if not subscribed:
+                yield Subscribe(keys.state)
+                subscribed = True
+            answer = yield call
+            now = yield Clock()
+            if answer.reply[0] != Code.ABSENT or now >= patience.deadline:
+                return answer
+            yield Listen(keys.state, min(durations.HEARTBEAT / 1000, patience.left(now)))
+        except Unavailable as error:
+            subscribed = False
+            yield from patience.sit_out(error)
 
 
 def arrive_and_wait(keys: ObjectKeys, arrival: str, timeout_ms: int | None, patience_ms: int) -> Flow[Opened]:
@@ -136,10 +144,8 @@ def _wait(this: _Wait, timeout_ms: int | None, *, must_exist: bool = False) -> F
     except (BarrierFailed, Replaced, NotFound, GeneratorExit):
         raise
     except BaseException:
-        try:
+        with suppress(KonductorError):  # it is forgotten without its heartbeat
             yield Call(LEAVE, this.keys.latch, (this.request,))
-        except KonductorError:
-            pass  # it is forgotten without its heartbeat
         raise
 
 
@@ -164,6 +170,7 @@ def _until_open(this: _Wait, timeout_ms: int | None, *, must_exist: bool) -> Flo
                 return opened
             now = yield Clock()
         except Unavailable as error:
+            this.subscribed = False
             yield from patience.sit_out(error)
 
 

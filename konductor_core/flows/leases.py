@@ -37,7 +37,9 @@ class Hold:
 
     __slots__ = ("deadline", "holder", "keys", "permits", "reason", "token", "ttl_ms")
 
-    def __init__(self, keys: ObjectKeys, holder: str, *, permits: int, token: int, ttl_ms: int, deadline: float) -> None:
+    def __init__(
+        self, keys: ObjectKeys, holder: str, *, permits: int, token: int, ttl_ms: int, deadline: float
+    ) -> None:
         self.keys = keys
         self.holder = holder
         self.permits = permits

@@ -107,7 +107,7 @@ def events(keys: ObjectKeys, limit: int, since_id: str | None) -> Flow[list[Even
 
 def _event(entry: str, fields: dict[str, str]) -> Event:
     return Event(
-        at_ms=int(entry.split("-")[0]),
+        at_ms=int(entry.partition("-")[0]),
         id=entry,
         type=fields["type"],
         holder=fields.get("holder") or None,

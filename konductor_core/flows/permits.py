@@ -8,6 +8,7 @@ counts its lease from just before the request was sent, so that it never believe
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -128,10 +129,8 @@ def acquire(ask: Ask, timeout_ms: int | None, *, must_exist: bool = False) -> Fl
     except (Denied, NotFound, GeneratorExit):
         raise
     except BaseException as error:
-        try:
+        with suppress(KonductorError):  # the lease's TTL frees it
             yield ask.cancel("timeout" if isinstance(error, WaitTimeout) else "cancelled")
-        except KonductorError:
-            pass  # the lease's TTL frees it
         raise
 
 
@@ -235,7 +234,7 @@ def _refusal(ask: Ask, reply: _Reply) -> KonductorError:
     if reply.code == Code.CANCELLED:
         return Denied(f"the request for {name} was cancelled")
     if reply.permits == 0:
-        return WouldBlock(f"{name} is paused (0 permits), {reply.waiting} waiting", hint="wait with --wait or --timeout")
+        held = f"paused (0 permits), {reply.waiting} waiting"
     return WouldBlock(f"{name} would block: {held}", hint="wait with --wait or --timeout")
 
 

@@ -1,0 +1,140 @@
+"""One subscription connection for all broadcast waiters of an async driver: a thousand waiters, one socket."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import NoPermissionError, RedisError
+
+from konductor_core.flows.steps import RESUBSCRIBED
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+__all__ = ["Hub", "Listener"]
+
+UNHEARD_PAUSE = 5.0
+"""Seconds between looks for a waiter whose user may not listen to the channel."""
+
+QUIET = 60.0
+"""Seconds after which a read of a silent connection starts anew."""
+
+
+class Listener:
+    """One waiter's view of a channel: the messages since it subscribed."""
+
+    def __init__(self, hub: Hub, channel: str) -> None:
+        self._hub = hub
+        self._channel = channel
+        self.messages: asyncio.Queue[str | Exception] = asyncio.Queue()
+        self.heard = True
+
+    async def listen(self, seconds: float) -> str | None:
+        """Return the next message, or None after `seconds`; raise what broke the connection."""
+        if not self.heard:
+            await asyncio.sleep(min(seconds, UNHEARD_PAUSE))
+            return RESUBSCRIBED
+        try:
+            message = await asyncio.wait_for(self.messages.get(), seconds)
+        except TimeoutError:
+            return None
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    async def close(self) -> None:
+        """Listen no longer."""
+        await self._hub.leave(self._channel, self)
+
+
+class Hub:
+    """Subscribes to each channel once, however many listen to it.
+
+    It never reconnects by itself: when the connection breaks, everybody is told and subscribes again.
+    """
+
+    def __init__(self, client: Redis) -> None:
+        self._pool: Any = client.connection_pool
+        self._connection: Any = None
+        self._reader: asyncio.Task[None] | None = None
+        self._sending = asyncio.Lock()
+        self._listeners: dict[str, set[Listener]] = {}
+        self._confirmed: dict[str, asyncio.Future[None]] = {}
+
+    async def subscribe(self, channel: str) -> Listener:
+        """Return a listener once the server has confirmed the subscription. Raises redis-py's errors."""
+        listener = Listener(self, channel)
+        self._listeners.setdefault(channel, set()).add(listener)
+        try:
+            if channel not in self._confirmed:
+                self._confirmed[channel] = asyncio.get_running_loop().create_future()
+                await self._send("SUBSCRIBE", channel)
+            await asyncio.shield(self._confirmed[channel])
+        except NoPermissionError:
+            listener.heard = False
+        except BaseException:
+            await self.leave(channel, listener)
+            raise
+        return listener
+
+    async def leave(self, channel: str, listener: Listener) -> None:
+        """Forget a listener; with its last one, unsubscribe from the channel."""
+        listeners = self._listeners.get(channel, set())
+        listeners.discard(listener)
+        if listeners or self._listeners.pop(channel, None) is None:
+            return
+        if self._confirmed.pop(channel, None) and self._connection is not None:
+            try:
+                await self._send("UNSUBSCRIBE", channel)
+            except (RedisError, OSError) as error:
+                await self._fail(error)
+
+    async def close(self) -> None:
+        """Close the connection; whoever still listens is told."""
+        await self._fail(ConnectionError("closed"))
+
+    async def _send(self, command: str, channel: str) -> None:
+        async with self._sending:
+            if self._connection is None:
+                connection = await self._pool.get_connection()
+                self._connection = connection
+                self._reader = asyncio.create_task(self._read(connection))
+            await self._connection.send_command(command, channel)
+
+    async def _read(self, connection: Any) -> None:  # noqa: ANN401 - redis-py's
+        try:
+            while connection is self._connection:
+                reply = await connection.read_response(timeout=QUIET)
+                if reply is not None:
+                    self._deliver(*reply)
+        except (RedisError, OSError) as error:
+            await self._fail(error)
+
+    def _deliver(self, kind: str, channel: str, data: Any) -> None:  # noqa: ANN401 - text or a number
+        if kind == "message":
+            self._tell(channel, data)
+        elif kind == "subscribe" and channel in self._confirmed and not self._confirmed[channel].done():
+            self._confirmed[channel].set_result(None)
+
+    def _tell(self, channel: str, message: str | Exception) -> None:
+        for listener in self._listeners.get(channel, ()):
+            listener.messages.put_nowait(message)
+
+    async def _fail(self, error: Exception) -> None:
+        """Drop the connection; everybody subscribes again, or has ended."""
+        connection, self._connection = self._connection, None
+        reader, self._reader = self._reader, None
+        confirmed, self._confirmed = self._confirmed, {}
+        for future in confirmed.values():
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # seen, should nobody await it
+        for channel in self._listeners:
+            self._tell(channel, error)
+        if reader is not None and reader is not asyncio.current_task():
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+            await self._pool.release(connection)
