@@ -49,7 +49,7 @@ $(VENV)/.made:
 	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
 	done; \
 	if [ -z "$$python" ]; then \
-	  echo "Konductor needs Python 3.11 or newer; found $$(python3 --version 2>&1 || true). Install one, or say: make PYTHON=/path/to/python" >&2; \
+	  echo "Konductor needs Python 3.11 or newer; found $$(python3 --version 2>/dev/null || echo none). Install one, or say: make PYTHON=/path/to/python" >&2; \
 	  exit 1; \
 	fi; \
 	"$$python" -m venv $(VENV) || { rm -rf $(VENV); \

@@ -172,9 +172,7 @@ def base_holder(env: Mapping[str, str]) -> str:
     for variable in ("KONDUCTOR_HOLDER", "KONDUCTOR_HOLDER_ID", "POD_NAME", "HOSTNAME"):
         if value := env.get(variable):
             return check_holder(value, variable)
-    import socket
-
-    return check_holder(socket.gethostname() or "localhost", "the host's name")
+    return check_holder(os.uname().nodename or "localhost", "the host's name")
 
 
 def arrival_id(env: Mapping[str, str], holder: str) -> str:
