@@ -13,7 +13,7 @@ from koncli.output import Output, wants_color
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from konductor_core import Konductor
+    from konductor_core.client import Konductor
     from konductor_core.config import Settings
     from konductor_core.identity import Kind
     from konductor_core.models import Event, Spec, Status
@@ -81,7 +81,7 @@ class App:
         """Return the connection for a namespace, by default the one of the flags and settings."""
         wanted = namespace or self.settings.namespace
         if wanted not in self._clients:
-            from konductor_core import Konductor
+            from konductor_core.client import Konductor
 
             self._clients[wanted] = Konductor(namespace=wanted, settings=self.settings)
         return self._clients[wanted]

@@ -61,7 +61,7 @@ def create(
     defined = (
         app.client()
         .barrier(name)
-        .define(expected=expected, quorum=quorum, timeout=timeout, cyclic=cyclic, labels=dict(labels) or None)
+        .define(expected=expected, quorum=quorum, timeout=timeout, cyclic=cyclic, labels=dict(labels))
     )
     report_defined(app, Kind.BARRIER, name, defined)
 

@@ -12,7 +12,6 @@ from koncli.options import Verb
 from koncli.parameters import COUNT, timeout_option
 from koncli.targets import Target, parse_targets
 from konductor_core.durations import rfc3339, to_ms
-from konductor_core.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,11 +52,10 @@ def _read_all(app: App, targets: Sequence[Target], limit: int, seen: dict[tuple[
     for target in targets:
         names = [target.name] if target.name else [name for _, name in app.client().objects(target.kind)]
         for name in names:
-            try:
-                found += _read(app, target.kind, name, limit, seen)
-            except NotFound:
-                if target.name and (target.kind, name) not in seen:
-                    raise
+            new = _read(app, target.kind, name, limit, seen)
+            if target.name and not new and (target.kind, name) not in seen:
+                app.handle(target.kind, name).status()  # NotFound, if that is why nothing happened
+            found += new
     return found
 
 

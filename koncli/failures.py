@@ -5,7 +5,6 @@ hint: create it: koncli semaphore create load-concurrency --permits N
 """
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -96,9 +95,6 @@ def report(error: BaseException, arguments: Sequence[str]) -> int:
         return error.code if isinstance(error.code, int) else 1
     if isinstance(error, click.Abort):
         return 130
-    if isinstance(error, BrokenPipeError):
-        _drop_stdout()
-        return 128 + signal.SIGPIPE
     if isinstance(error, click.ClickException):
         error = _from_click(error)
     if not isinstance(error, KonductorError):
@@ -114,10 +110,3 @@ def _unexpected(error: BaseException, arguments: Sequence[str]) -> KonductorErro
         traceback.print_exception(error)
     what = str(error) or "no message"
     return KonductorError(f"unexpected {type(error).__name__}: {what}", hint="-v shows where it happened")
-
-
-def _drop_stdout() -> None:
-    """Forget what is still buffered: the reader of our output has gone."""
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 1)
-    os.close(sink)

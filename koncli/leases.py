@@ -10,12 +10,10 @@ from koncli.kinds import ref, report
 from koncli.parameters import DURATION, INTEGER
 from koncli.views import more
 from konductor_core.durations import about, rfc3339, to_text
-from konductor_core.errors import LeaseLost, NotFound, NotHolder
+from konductor_core.errors import LeaseLost, NotHolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from koncli.app import App
+    from koncli.app import App, Handle
     from koncli.output import Output
     from konductor_core.identity import Kind
     from konductor_core.models import Holder, SemaphoreStatus
@@ -69,21 +67,16 @@ def report_grant(app: App, kind: Kind, name: str, lease: Granted, verb: str) -> 
     report(app, kind, name, text, fields)
 
 
-def release(
-    app: App, kind: Kind, name: str, holder: str, give_back: Callable[[], object], *, ignore_not_held: bool
+def report_release(
+    app: App, kind: Kind, name: str, *, holder: str, outcome: str, handle: Handle, ignore_not_held: bool = False
 ) -> None:
-    """Give a lease back and say what became of it.
+    """Say what became of a lease that was to be given back.
 
-    Released is success. Otherwise LeaseLost (exit 6) if it had expired before, because then somebody else may have
-    held it during our work, and NotHolder (exit 4) if there was nothing to give back; neither if `ignore_not_held`.
+    Released is success. If it had expired before, that is LeaseLost (exit 6), because somebody else may have held it
+    during our work; if there was nothing to give back, NotHolder (exit 4), or NotFound if the object is absent. None
+    of these with `ignore_not_held`.
     """
     label = ref(kind, name)
-    try:
-        outcome = str(give_back())
-    except NotFound:
-        if not ignore_not_held:
-            raise
-        outcome = "not-held"
     texts = {
         "released": f"released {label}, held by {holder}",
         "expired": f"the lease of {holder} on {label} had already expired",
@@ -92,6 +85,7 @@ def release(
     if outcome == "expired" and not ignore_not_held:
         raise LeaseLost(texts[outcome], hint="others may have held it meanwhile: choose a longer --ttl, or renew")
     if outcome == "not-held" and not ignore_not_held:
+        handle.status()
         raise NotHolder(
             texts[outcome], hint=f"koncli {kind.key} holders {name} shows who does; --ignore-not-held makes it no error"
         )

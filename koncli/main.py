@@ -4,6 +4,7 @@ Nothing but the standard library's smallest parts is imported here, so that an i
 comes while the rest is still loading ends the program as quietly as a later one.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -51,38 +52,54 @@ def _silence(number: int) -> None:
     os.close(sink)
 
 
-def _flush() -> int | None:
-    """Write out what was printed; the exit code if that fails, None if all is well."""
+def _flush(code: int) -> int:
+    """Write out what was printed; return the exit code, which changes if that fails after all went well."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
         _silence(1)
-        return 128 + signal.SIGPIPE
+        return code or 128 + signal.SIGPIPE
     except OSError as error:
         _silence(1)
-        sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
-        return 1
-    return None
+        if code == 0:
+            sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
+        return code or 1
+    return code
+
+
+def _ended(how: str, code: int) -> int:
+    try:
+        sys.stderr.write(how + "\n")
+        sys.stderr.flush()
+    except (OSError, AttributeError):
+        pass  # nobody reads it
+    return code
 
 
 def main() -> int:
     """Run `koncli` with the program's arguments; returns its exit code, never raises."""
     arguments = sys.argv[1:]
+    # A short life: looking for garbage while hundreds of modules load, and once more at the end, was a fifth of it.
+    gc.set_threshold(100_000)
     try:
         _listen_to_signals()
         from koncli.root import run
 
         code = run(arguments)
     except KeyboardInterrupt:
-        code = 130
+        code = _ended("interrupted", 130)
     except TerminatedError as error:
-        code = 128 + error.signum
+        code = _ended("terminated", 128 + error.signum)
+    except BrokenPipeError:
+        _silence(1)
+        code = 128 + signal.SIGPIPE
     except BaseException as error:  # noqa: BLE001 - the outermost frame: everything becomes one line and a code
         from koncli.failures import report
 
         code = report(error, arguments)
-    return _flush() or code
+    gc.freeze()
+    return _flush(code)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import click
 
-from konductor_core.errors import InvalidInput
+from konductor_core.errors import InvalidInput, KonductorError
 
 Document = Mapping[str, object] | Sequence[object]
 
@@ -114,9 +114,15 @@ def wants_color(*, no_color: bool, env: Mapping[str, str] = os.environ) -> bool:
 
 
 def write(text: str, end: str = "\n") -> None:
-    """Print on stdout; a stdout that was closed before the start is not an error."""
-    if sys.stdout is not None:
+    """Print on stdout; a stdout that was closed before the start is not an error, a full disk is."""
+    if sys.stdout is None:
+        return
+    try:
         sys.stdout.write(text + end)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise KonductorError(f"cannot write the output: {error.strerror}") from error
 
 
 def message(text: str) -> None:

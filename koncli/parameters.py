@@ -33,7 +33,9 @@ def _what(param: click.Parameter | None) -> str:
     """Return the parameter as the user writes it: `--ttl`, `NAME`."""
     if param is None:
         return "value"
-    return param.opts[-1] if isinstance(param, click.Option) else (param.name or "value").upper()
+    if isinstance(param, click.Option):
+        return max(param.opts, key=len)
+    return (param.metavar or param.name or "value").strip("[].").upper()
 
 
 class Checked(ParamType):

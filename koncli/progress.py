@@ -69,7 +69,7 @@ class Waiting:
             self._write(self._line() + "\n")
 
     def _line(self) -> str:
-        line = f"{self._label}: {self._text}"
+        line = self._text if self._label in self._text else f"{self._label}: {self._text}"
         if self._deadline is not None:
             left = max(0.0, self._deadline - time.monotonic())
             line += f", {about(round(left * 1000))} left"

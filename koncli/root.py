@@ -11,6 +11,7 @@ import click
 
 from koncli.app import App
 from koncli.options import VerbGroup
+from konductor_core import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,7 @@ class Root(VerbGroup):
 
 
 @click.group("koncli", cls=Root)
-@click.version_option(package_name="konductor", prog_name="koncli", message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="koncli", message="%(prog)s %(version)s")
 def root() -> None:
     """Coordinate Jobs and Pods: barriers and semaphores in Redis.
 

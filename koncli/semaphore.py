@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from koncli.app import App, pass_app
-from koncli.kinds import kind_group, ref, report, report_defined
+from koncli.kinds import kind_group, ref, report_defined
 from koncli.leases import (
     holder_tables,
     ignore_not_held_option,
     permits_text,
-    release,
     report_grant,
+    report_release,
     token_option,
     ttl_option,
 )
@@ -33,7 +33,6 @@ from koncli.parameters import (
 from koncli.progress import Waiting
 from koncli.views import Column, View
 from konductor_core.durations import to_text
-from konductor_core.errors import NotHolder
 from konductor_core.identity import Kind
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def create(
     defined = (
         app.client()
         .semaphore(name)
-        .define(permits=permits, ttl=ttl, policy=policy, max_bypass=max_bypass, labels=dict(labels) or None)
+        .define(permits=permits, ttl=ttl, policy=policy, max_bypass=max_bypass, labels=dict(labels))
     )
     report_defined(app, Kind.SEMAPHORE, name, defined)
 
@@ -136,20 +135,16 @@ def renew(app: App, name: str, ttl: str | None, holder: str | None, token: int |
 @token_option
 @ignore_not_held_option
 @pass_app
-def release_(app: App, name: str, holder: str | None, token: int | None, *, ignore_not_held: bool) -> None:
+def release(app: App, name: str, holder: str | None, token: int | None, *, ignore_not_held: bool) -> None:
     """Give permits back: exit 4 if none were held, 6 if the lease had already expired.
 
     In a cleanup that may run twice, use --ignore-not-held.
     """
     who = holder or app.holder
     handle = app.client().semaphore(name)
-    release(
-        app,
-        Kind.SEMAPHORE,
-        name,
-        who,
-        lambda: handle.release(holder=who, token=token),
-        ignore_not_held=ignore_not_held,
+    outcome = str(handle.release(holder=who, token=token))
+    report_release(
+        app, Kind.SEMAPHORE, name, holder=who, outcome=outcome, handle=handle, ignore_not_held=ignore_not_held
     )
 
 
@@ -163,11 +158,9 @@ def force_release(app: App, name: str, holder_argument: str | None, holder: str 
     who = holder_argument or holder
     if who is None:
         raise click.UsageError("whose lease? Give the holder as second argument")
-    outcome = str(app.client().semaphore(name).force_release(who))
-    if outcome != "released":
-        raise NotHolder(f"{who} does not hold {ref(Kind.SEMAPHORE, name)}")
-    text = f"released {ref(Kind.SEMAPHORE, name)}, held by {who}"
-    report(app, Kind.SEMAPHORE, name, text, {"holder": who, "outcome": outcome})
+    handle = app.client().semaphore(name)
+    outcome = str(handle.force_release(who))
+    report_release(app, Kind.SEMAPHORE, name, holder=who, outcome=outcome, handle=handle)
 
 
 @verb(semaphore, "holders", example="koncli semaphore holders load-concurrency -o wide")

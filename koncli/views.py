@@ -34,10 +34,10 @@ class View:
     tables: Callable[[Any, Output], list[str]]
 
     def shown(self, *, wide: bool) -> tuple[Column, ...]:
-        """Return the columns to print: NAME, the kind's own, AGE, and with `wide` the further ones."""
+        """Return the columns to print: NAME, the kind's own, with `wide` the further ones, AGE."""
         narrow = tuple(column for column in self.columns if not column.wide)
         further = tuple(column for column in (*self.columns, OWNER, LABELS) if column.wide)
-        return (NAME, *narrow, AGE, *(further if wide else ()))
+        return (NAME, *narrow, *(further if wide else ()), AGE)
 
     def table(self, statuses: Iterable[Status], out: Output, *, prefix: str = "") -> str:
         """Return a row for each status; `prefix` stands before each name (`barrier/`)."""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 LOOK = 1.0
 """Seconds after which the nudge iterator gives control back; no command is sent for that."""
 
-MOVING = frozenset({"observedAt"})
-"""Fields that change without anything having happened."""
+MOVING = frozenset({"observedAt", "counters"})
+"""Fields that change without the object having changed."""
 
 
 class Followed:
@@ -64,11 +64,11 @@ def changes(app: App, kind: Kind, name: str | None, timeout: str | None) -> Iter
     deadline = None if timeout is None else time.monotonic() + to_ms(timeout) / 1000
     client = app.client()
     nudges = client.nudges(LOOK)
+    next(nudges)  # it listens now, so that nothing is missed after the first look
     names = [name] if name else [each for _, each in client.objects(kind)]
     known = {each: Followed() for each in names}
     for each, followed in known.items():
         followed.read(app, kind, each)
-        followed.again_at = 0.0  # once more as soon as we listen: it may change in between
         yield each, followed.status
     for nudge in nudges:
         if nudge is not None and nudge[0] is kind and name in (None, nudge[1]):
@@ -102,11 +102,15 @@ def watch_objects(app: App, kind: Kind, name: str | None, timeout: str | None) -
     columns = view_of(kind).shown(wide=app.out.wide)
     rows = Rows([column.header for column in columns])
     out = app.out
-    header_due = out.mode in ("text", "wide")
+    header_due = for_people = out.mode in ("text", "wide")
+    shown: dict[str, list[str]] = {}
     for each, status in changes(app, kind, name, timeout):
         cells = [each, *("-" for _ in columns[1:])] if status is None else [c.text(status) for c in columns]
         if status is None and "PHASE" in rows.headers:
             cells[rows.headers.index("PHASE")] = "absent"
+        if for_people and shown.get(each) == cells[:-1]:
+            continue  # a renewed lease, say: nothing that the columns show
+        shown[each] = cells[:-1]
         line = rows.line(cells)
         if header_due:
             header_due = False

@@ -1,0 +1,50 @@
+"""Fixtures of the CLI's tests.
+
+cli     runs koncli as host `host-1` would, against the Valkey of the wheel, which every machine has
+etl     the same on Redis and Valkey, one after the other, with the document's barriers.yaml in its directory
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.running import KONCLI, Cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers import Server
+
+
+@contextmanager
+def _cli(url: str, directory: Path) -> Iterator[Cli]:
+    env = {
+        "PATH": f"{Path(KONCLI).parent}:{os.environ['PATH']}",
+        "HOME": str(directory),
+        "HOSTNAME": "host-1",
+        "LANG": "C.UTF-8",
+        "KONDUCTOR_REDIS_URL": url,
+        "KONDUCTOR_NAMESPACE": "etl",
+    }
+    cli = Cli(env, directory)
+    try:
+        yield cli
+    finally:
+        cli.close()
+
+
+@pytest.fixture
+def cli(valkey_server: Server, tmp_path: Path) -> Iterator[Cli]:
+    with _cli(valkey_server.url, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def etl(server: Server, tmp_path: Path) -> Iterator[Cli]:
+    with _cli(server.url, tmp_path) as made:
+        yield made
