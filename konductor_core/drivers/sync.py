@@ -10,6 +10,7 @@ from redis.exceptions import NoPermissionError, NoScriptError, RedisError
 
 from konductor_core.drivers.connect import connect, where
 from konductor_core.drivers.failures import translate
+from konductor_core.drivers.wire import Wire
 from konductor_core.flows.steps import (
     RESUBSCRIBED,
     Answer,
@@ -53,6 +54,8 @@ class Driver:
         self.where = where(settings.redis)
         self.redis: Any = connect(settings)
         self._wait_ms = settings.socket_timeout_ms // 2
+        self._clustered = hasattr(self.redis, "get_node_from_key")
+        self._wires: dict[int, Wire] = {}
 
     def run(
         self, flow: Flow[T], *, notify: Callable[[Progress], None] | None = None, stop: threading.Event | None = None
@@ -88,24 +91,41 @@ class Driver:
                 session.close()
 
     def call(self, step: Call) -> Answer:
-        """Run one script; with replicas, on a connection of its own that then WAITs for them."""
-        if step.replicas:
-            with self._pinned(step.keys[0]) as client:
-                return self._call(client, step)
-        return self._call(self.redis, step)
-
-    def _call(self, client: Any, step: Call) -> Answer:  # noqa: ANN401 - Redis or RedisCluster
-        script, count = step.script, len(step.keys)
+        """Run one script; with replicas, WAIT for them on the same connection."""
         sent = monotonic()
         try:
-            try:
-                reply = client.execute_command("EVALSHA", script.sha, count, *step.keys, *step.args)
-            except NoScriptError:
-                reply = client.execute_command("EVAL", script.source, count, *step.keys, *step.args)
-            acks = client.execute_command("WAIT", step.replicas, self._wait_ms) if step.replicas else 0
+            if self._clustered and not step.replicas:
+                return Answer(sent, self._call_cluster(step), 0)
+            reply, acks = self._call_node(self._wire(step), step)
         except (RedisError, OSError) as error:
             raise self.failure(error) from None
         return Answer(sent, reply, acks)
+
+    def _call_node(self, wire: Wire, step: Call) -> tuple[list[Any], int]:
+        connection = wire.take()
+        try:
+            try:
+                reply = wire.evalsha(connection, step.script, step.keys, step.args)
+            except NoScriptError:
+                wire.execute(connection, "SCRIPT", "LOAD", step.script.source)
+                reply = wire.evalsha(connection, step.script, step.keys, step.args)
+            return reply, wire.execute(connection, "WAIT", step.replicas, self._wait_ms) if step.replicas else 0
+        finally:
+            wire.give(connection)
+
+    def _call_cluster(self, step: Call) -> Any:  # noqa: ANN401 - a reply
+        """Let redis-py's cluster client find the node, and follow the slot when it moves."""
+        script, rest = step.script, (len(step.keys), *step.keys, *step.args)
+        try:
+            return self.redis.execute_command("EVALSHA", script.sha, *rest)
+        except NoScriptError:
+            return self.redis.execute_command("EVAL", script.source, *rest)
+
+    def _wire(self, step: Call) -> Wire:
+        """Return the connections to the server that has the step's keys."""
+        pool = self.node(step.keys[0]).connection_pool if self._clustered else self.redis.connection_pool
+        wire = self._wires.get(id(pool))
+        return wire or self._wires.setdefault(id(pool), Wire(pool))
 
     def command(self, step: Command) -> Any:  # noqa: ANN401 - any reply
         """Run a plain command."""
@@ -139,19 +159,16 @@ class Driver:
 
     def node(self, key: str) -> Redis:
         """Return the client of the server that has `key`."""
-        if hasattr(self.redis, "get_node_from_key"):
+        if self._clustered:
             if self.redis.get_node_from_key(key) is None:
                 self.redis.nodes_manager.initialize()
             return cast("Redis", self.redis.get_redis_connection(self.redis.get_node_from_key(key)))
         return cast("Redis", self.redis)
 
-    def _pinned(self, key: str) -> Redis:
-        from redis import Redis as Client
-
-        return Client(connection_pool=self.node(key).connection_pool, single_connection_client=True)
-
     def close(self) -> None:
         """Close all connections."""
+        for wire in self._wires.values():
+            wire.close()
         self.redis.close()
 
 
