@@ -59,8 +59,9 @@ def run(
 ) -> None:
     """Run Jobs and Pods with a Valkey server of their own, to rehearse a pipeline.
 
-    Images are ignored: programs come from --path, a folder bin beside the manifests, the folder of koncli, and the PATH.
-    Volumes are directories. With --redis-url the objects live in that Redis; those that the run made are deleted after it.
+    Images are ignored: programs come from --path, a folder bin beside the manifests, the folder of koncli, and the
+    PATH. Volumes are directories. With --redis-url the objects live in that Redis; those that the run made are deleted
+    after it.
 
     The run ends when all is complete (exit code 0), when something has failed (1), or with Ctrl-C: once for a deletion
     with grace, twice to end everything at once.

@@ -1,4 +1,4 @@
-"""What the runner does in the controller's place: objects from manifests, their state for the view, leases of ended pods."""
+"""What the runner does in the controller's place: objects from manifests, their state, leases of ended pods."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Manifests from files and folders, sorted by what the local runner does with them.
 
-Konductor objects, Jobs and Pods run; PersistentVolumeClaims, ConfigMaps and Secrets become directories and variables; what only
-configures a cluster is ignored with a note; every other kind is refused by name.
+Konductor objects, Jobs and Pods run; PersistentVolumeClaims, ConfigMaps and Secrets become directories and variables;
+what only configures a cluster is left out with a note; every other kind is refused by name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from koncli.local import injection
-from koncli.local.expand import Sources, check_references
+from koncli.local.checks import check_sources
+from koncli.local.expand import Sources
 from koncli.local.fields import Fields, Refusals
 from koncli.local.jobspec import JobSpec, read_job
 from koncli.local.podspec import PodSpec, read_pod
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _CLUSTER_ONLY = {
-    "ClusterRole", "ClusterRoleBinding", "LimitRange", "Namespace", "NetworkPolicy", "PersistentVolume", "PodDisruptionBudget",
-    "PriorityClass", "ResourceQuota", "Role", "RoleBinding", "ServiceAccount", "StorageClass",
+    "ClusterRole", "ClusterRoleBinding", "LimitRange", "Namespace", "NetworkPolicy", "PersistentVolume",
+    "PodDisruptionBudget", "PriorityClass", "ResourceQuota", "Role", "RoleBinding", "ServiceAccount", "StorageClass",
 }  # fmt: skip
 _RUNNABLE = "a local run has Jobs and Pods, and their claims, ConfigMaps and Secrets"
 
@@ -61,19 +62,21 @@ class Documents:
         return [job.pod for job in self.jobs] + [pod for _, pod in self.pods]
 
     def notes(self) -> list[str]:
-        """What is left out here, for people."""
+        """Say what is left out here, for people."""
         notes = []
         if self.skipped:
             notes.append(f"without meaning here: {', '.join(self.skipped)}")
         if self.refusals.ignored:
             notes.append(f"ignored in pods: {', '.join(self.refusals.ignored)}")
         used = {each.source for pod in self.pod_specs for each in pod.volumes.values() if each.kind == CLAIM}
-        for claim in sorted(used.difference(self.claims)):
-            notes.append(f"PersistentVolumeClaim {claim} is not among the manifests: it starts as an empty directory")
+        notes += [
+            f"PersistentVolumeClaim {claim} is not among the manifests: it starts as an empty directory"
+            for claim in sorted(used.difference(self.claims))
+        ]
         return notes
 
     def namespace(self, flag: str | None, default: str) -> str:
-        """The one namespace of the run: the flag's, the manifests' or the default; InvalidInput if they disagree."""
+        """Return the one namespace: the flag's, the manifests' or the default; InvalidInput if they disagree."""
         named = dict(self.namespaces)
         if flag is not None:
             named.setdefault(flag, "-n")
@@ -156,7 +159,7 @@ def read_documents(paths: list[Path]) -> Documents:
 
 def _check(documents: Documents, paths: list[Path]) -> None:
     for pod in documents.pod_specs:
-        check_references(pod, documents.sources, documents.refusals)
+        check_sources(pod, documents.sources, documents.refusals)
     documents.refusals.raise_if_any()
     if not documents.jobs and not documents.pods:
         raise InvalidInput(f"there is no Job and no Pod in {', '.join(map(str, paths))}: nothing to run")

@@ -1,4 +1,4 @@
-"""The Valkey server that a run brings along: on a free loopback port, with a password nobody else knows, gone with the runner."""
+"""The Valkey server that a run brings along: on a free loopback port, with a password, gone with the runner."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class EmbeddedServer:
 
     @classmethod
     async def start(cls, folder: Path, mode: str) -> EmbeddedServer:
-        """Start it with `folder` (private, empty) as its directory; KonductorError if there is none or it won't start."""
+        """Start it with the new directory `folder`; KonductorError if there is no server or it won't start."""
         binary = find_binary()
-        folder.mkdir(mode=0o700)
+        await asyncio.to_thread(folder.mkdir, mode=0o700)
         output: deque[str] = deque(maxlen=3)
         for _ in range(_ATTEMPTS):  # between finding a free port and taking it, another program may take it
             port, password = _free_port(), secrets.token_hex(12)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from koncli.local.fields import Refusals
     from koncli.local.podspec import Container, PodSpec, Reference
 
 _REFERENCE = re.compile(r"\$\$|\$\(([^()$]*)\)")
@@ -41,7 +40,7 @@ class Identity:
 
 
 def field_value(path: str, identity: Identity, pod: PodSpec) -> str | None:
-    """The value of a downward API field; None for fields that can't be had here."""
+    """Return the value of a downward API field; None for fields that can't be had here."""
     plain = {
         "metadata.name": identity.name,
         "metadata.namespace": identity.namespace,
@@ -71,18 +70,14 @@ class Sources:
     secrets: Files
 
     def keys(self, source: str, name: str) -> Mapping[str, bytes] | None:
-        """The content of one ConfigMap (`source` "config") or Secret ("secret"), None if it is not there."""
+        """Return the content of one ConfigMap (`source` "config") or Secret ("secret"), None if it is not there."""
         return (self.configs if source == "config" else self.secrets).get(name)
-
-    def missing(self, source: str, name: str) -> str:
-        """Say that it is missing."""
-        return f"{'ConfigMap' if source == 'config' else 'Secret'} {name} is not among the manifests"
 
 
 def environment(
     container: Container, pod: PodSpec, identity: Identity, sources: Sources, base: Mapping[str, str]
 ) -> dict[str, str]:
-    """The container's variables: `base`, then `envFrom`, then `env` in order; a later one wins."""
+    """Return the container's variables: `base`, then `envFrom`, then `env` in order; a later one wins."""
     variables = dict(base)
     for entry in container.env_from:
         for key, content in (sources.keys(entry.source, entry.name) or {}).items():
@@ -100,43 +95,3 @@ def _resolve(reference: Reference, pod: PodSpec, identity: Identity, sources: So
         return field_value(reference.name, identity, pod)
     content = (sources.keys(reference.source, reference.name) or {}).get(reference.key)
     return None if content is None else content.decode(errors="replace")
-
-
-def check_references(pod: PodSpec, sources: Sources, refusals: Refusals) -> None:
-    """Refuse references to what is not among the manifests, before anything runs."""
-    nobody = Identity("", "", "", "")
-    for container in pod.containers:
-
-        def refuse(what: str, why: str, where: str = container.place) -> None:
-            refusals.refuse(f"{where}.{what}", why)
-
-        for entry in container.env_from:
-            if not entry.optional and sources.keys(entry.source, entry.name) is None:
-                refuse("envFrom", sources.missing(entry.source, entry.name))
-        for variable in container.env:
-            if variable.reference is not None:
-                _check_reference(
-                    variable.name,
-                    variable.reference,
-                    field_value(variable.reference.name, nobody, pod),
-                    sources,
-                    refuse,
-                )
-
-
-def _check_reference(
-    name: str, reference: Reference, field: str | None, sources: Sources, refuse: Callable[[str, str], None]
-) -> None:
-    if reference.source == "field":
-        if field is None:
-            refuse(f"env[{name}]", f"the field {reference.name!r} can't be had here")
-        return
-    keys = sources.keys(reference.source, reference.name)
-    if reference.optional or (keys is not None and reference.key in keys):
-        return
-    why = (
-        sources.missing(reference.source, reference.name)
-        if keys is None
-        else f"{reference.name} has no key {reference.key!r}"
-    )
-    refuse(f"env[{name}]", why)

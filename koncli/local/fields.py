@@ -1,7 +1,7 @@
 """Reading manifests strictly: every field is used, knowingly ignored, or refused by name with its place.
 
-`Refusals` collects what can't run, so that one run of koncli names all of it. Fields that mean nothing to a local process
-(images, resources, scheduling) are noted instead.
+`Refusals` collects what can't run, so that one run of koncli names all of it. Fields that mean nothing to a local
+process (images, resources, scheduling) are noted instead.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from koncli.output import message
 from konductor_core.errors import InvalidInput, did_you_mean, quoted
-
-_MANY = 20
 
 
 @dataclass(slots=True)
@@ -24,22 +23,21 @@ class Refusals:
     """Names of fields without meaning here; a dict keeps the order of their first appearance."""
 
     def refuse(self, where: str, why: str) -> None:
-        """Note one reason why this can't run; `where` is `file:line: Kind name` and the field's path."""
+        """Note one reason why this can't run; `where` is `file:line: Kind name: field`."""
         self.refused.append(f"{where}: {why}")
 
     def raise_if_any(self) -> None:
-        """Raise InvalidInput with everything that was refused, one line each."""
+        """Raise InvalidInput if anything was refused; several reasons are told before it, one line each."""
         if len(self.refused) == 1:
             raise InvalidInput(self.refused[0])
         if self.refused:
-            lines = self.refused[:_MANY]
-            if len(self.refused) > _MANY:
-                lines.append(f"and {len(self.refused) - _MANY} more")
-            raise InvalidInput("\n  ".join(["these manifests can't run here:", *lines]))
+            for reason in self.refused:
+                message(f"refused: {reason}")
+            raise InvalidInput(f"there are {len(self.refused)} reasons why these manifests can't run here")
 
 
 class Fields:
-    """One mapping of a manifest. Ask for its fields by type, then call `done`, which refuses the ones nobody asked for."""
+    """One mapping of a manifest: ask for its fields by type, then call `done`, which refuses the rest."""
 
     def __init__(self, value: Mapping[str, Any], where: str, refusals: Refusals, path: str = "") -> None:
         self._value = value
@@ -62,7 +60,7 @@ class Fields:
         self.refusals.refuse(self.place(name), why)
 
     def text(self, name: str, default: str = "") -> str:
-        """A string; numbers and booleans are refused, as the API server does."""
+        """Return a string; numbers and booleans are refused, as the API server does."""
         value = self._get(name)
         if value is None or isinstance(value, str):
             return default if value is None else value
@@ -78,7 +76,7 @@ class Fields:
         return value
 
     def whole(self, name: str, minimum: int = 0) -> int | None:
-        """A whole number of at least `minimum`, or None where absent."""
+        """Return a whole number of at least `minimum`, or None where absent."""
         value = self._get(name)
         if value is None:
             return None
@@ -88,14 +86,14 @@ class Fields:
         return value
 
     def flag(self, name: str) -> bool:
-        """A boolean; absent is false."""
+        """Return a boolean; absent is false."""
         value = self._get(name)
         if value is not None and not isinstance(value, bool):
             self.refuse(name, f"{quoted(value)} is neither true nor false")
         return value is True
 
     def strings(self, name: str) -> tuple[str, ...]:
-        """A list of strings; absent is empty."""
+        """Return a list of strings; absent is empty."""
         value = self._get(name)
         if value is None:
             return ()
@@ -105,7 +103,7 @@ class Fields:
         return tuple(value)
 
     def pairs(self, name: str) -> dict[str, str]:
-        """A mapping of strings to strings; absent is empty."""
+        """Return a mapping of strings to strings; absent is empty."""
         value = self._get(name)
         if value is None:
             return {}
@@ -115,7 +113,7 @@ class Fields:
         return {str(key): each for key, each in value.items()}
 
     def child(self, name: str) -> Self:
-        """The mapping under `name`; empty where absent."""
+        """Return the mapping under `name`; empty where absent."""
         value = self._get(name)
         if value is not None and not isinstance(value, Mapping):
             self.refuse(name, f"{quoted(value)} is not a mapping")

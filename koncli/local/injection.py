@@ -1,4 +1,4 @@
-"""What the admission webhook does to a pod before it runs; the one place where the local runner meets `konductor.io/…` annotations."""
+"""What admission does to a pod before it runs: the one place where a local run meets `konductor.io/…` annotations."""
 
 from __future__ import annotations
 

@@ -1,16 +1,14 @@
 """A container's view of the file system: namespaces, and a root in which its mount points exist.
 
-Runs inside the container's first process, before its program; standard library only. The host's directories stay what they
-are: the new root is a small tmpfs that binds each entry of `/`, so that `/data` can be made although the host has none.
+Runs in the container's first process, before its program. The host's directories stay what they are: the new root is a
+small tmpfs that binds each entry of `/`, so that `/data` can be made although the host has none.
 """
+# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH115, PTH118, PTH120, PTH123, PTH211, SIM105
+# pathlib and contextlib take longer to import than the work here takes
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
-from pathlib import Path
-from typing import NamedTuple
 
 from koncli.local import linux
 
@@ -21,98 +19,107 @@ USER = "user"
 NONE = "none"
 """No namespaces: mount paths are rewritten instead, and the first process kills what is left behind."""
 
-
-class Mount(NamedTuple):
-    """One bind: `source` (a path of the host) appears at `target` (an absolute path of the container)."""
-
-    source: str
-    target: str
-    read_only: bool = False
+Mount = tuple[str, str, bool]
+"""A bind: a source (a path of the host), a target (an absolute path of the container), whether it is read-only."""
 
 
 def unshare(mode: str) -> None:
-    """Enter the namespaces of `mode`; the PID namespace begins with the next fork. Raises OSError where the system refuses."""
+    """Enter the namespaces of `mode`; the PID namespace begins with the next fork. OSError where the system refuses."""
     flags = linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWUTS
     if mode == PLAIN:
         linux.unshare(flags)
         return
     uid, gid = os.geteuid(), os.getegid()
     linux.unshare(flags | linux.CLONE_NEWUSER)
-    # Each file takes one write only; the kernel wants `deny` before an unprivileged gid_map.
-    Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1", encoding="ascii")
-    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1", encoding="ascii")
+    _write("/proc/self/setgroups", "deny")  # the kernel wants it before an unprivileged gid_map
+    _write("/proc/self/uid_map", f"{uid} {uid} 1")
+    _write("/proc/self/gid_map", f"{gid} {gid} 1")
 
 
 def enter(hostname: str, mounts: list[Mount], staging: str, workdir: str) -> None:
-    """Set up the new namespaces of this process: own mounts, /proc and host name. `staging` is an empty directory of the host."""
+    """Set up this process's new namespaces: own root, /proc and host name. `staging` is an empty host directory."""
     linux.mount(None, "/", flags=linux.MS_REC | linux.MS_PRIVATE)
-    _NewRoot(Path(staging)).build(mounts, workdir)
-    with contextlib.suppress(OSError):  # refused where the host's /proc is itself masked; the inherited one serves
+    _NewRoot(staging).build(mounts, workdir)
+    try:
         linux.mount("proc", "/proc", "proc")
-    with contextlib.suppress(OSError):
-        socket.sethostname(hostname[:64])
+    except OSError:  # refused where the host's /proc is itself masked; the inherited one serves
+        pass
+    try:
+        linux.sethostname(hostname[:64])
+    except OSError:
+        pass
 
 
 class _NewRoot:
     """A root file system that mirrors the host's and has the mount points."""
 
-    def __init__(self, top: Path) -> None:
+    def __init__(self, top: str) -> None:
         self.top = top
 
     def build(self, mounts: list[Mount], workdir: str) -> None:
         """Make the root, bind the mounts shallow before deep, and move this process into it."""
         # Links are followed on the host: an absolute one would lead out of the new root.
-        targets = [(Path(os.path.realpath(mount.target)), mount) for mount in mounts]
-        targets.sort(key=lambda pair: len(pair[0].parts))
-        points = {place: Path(mount.source).is_dir() for place, mount in targets}
-        points.setdefault(Path(os.path.realpath(workdir)), True)
+        binds = sorted((os.path.realpath(target), source, read_only) for source, target, read_only in mounts)
+        points = {place: os.path.isdir(source) for place, source, _ in binds}
+        points.setdefault(os.path.realpath(workdir), True)
         self._make([place for place in points if not _inside(place, points)], points)
-        for place, mount in targets:
-            inside = self.top / place.relative_to("/")
-            _make_point(inside, directory=points[place])  # made already, unless it stands inside another volume
-            linux.bind(mount.source, str(inside), read_only=mount.read_only)
+        for place, source, read_only in binds:
+            _make_point(self.top + place, directory=points[place])  # made already, unless inside another volume
+            linux.bind(source, self.top + place, read_only=read_only)
         os.chdir(self.top)
         linux.mount(None, ".", flags=linux.MS_PRIVATE)
         linux.mount(".", "/", flags=linux.MS_MOVE)
         os.chroot(".")
-        Path(workdir).mkdir(parents=True, exist_ok=True)
+        os.makedirs(workdir, exist_ok=True)
 
-    def _make(self, places: list[Path], points: dict[Path, bool]) -> None:
+    def _make(self, places: list[str], points: dict[str, bool]) -> None:
         """Mirror `/` and every host directory that lacks a mount point, shallow before deep, then make the points."""
-        missing = [place for place in places if not place.exists()]
-        opened = {next(each for each in place.parents if each.is_dir()) for place in missing} | {Path("/")}
-        for directory in sorted(opened, key=lambda each: len(each.parts)):
-            _mirror(directory, self.top / directory.relative_to("/"))
+        missing = [place for place in places if not os.path.exists(place)]
+        for directory in sorted({"/", *map(_existing, missing)}):
+            _mirror(directory, self.top + directory)
         for place in missing:
-            _make_point(self.top / place.relative_to("/"), directory=points[place])
+            _make_point(self.top + place, directory=points[place])
 
 
-def _inside(place: Path, points: dict[Path, bool]) -> bool:
-    return any(each != place and place.is_relative_to(each) for each in points)
+def _inside(place: str, points: dict[str, bool]) -> bool:
+    return any(place.startswith(each.rstrip("/") + "/") for each in points if each != "/")
 
 
-def _make_point(place: Path, *, directory: bool) -> None:
+def _existing(place: str) -> str:
+    """Return the nearest directory above a path that is there."""
+    while not os.path.isdir(place):
+        place = os.path.dirname(place)
+    return place
+
+
+def _make_point(place: str, *, directory: bool) -> None:
     if directory:
-        place.mkdir(parents=True, exist_ok=True)
-    elif not place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.touch()
+        os.makedirs(place, exist_ok=True)
+    elif not os.path.exists(place):
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        _write(place, "")
 
 
-def _mirror(source: Path, place: Path) -> None:
+def _mirror(source: str, place: str) -> None:
     """Put a tmpfs on `place` whose entries are those of the host's directory `source`."""
-    entries = sorted(os.scandir(source), key=lambda entry: entry.name)
-    linux.mount("tmpfs", str(place), "tmpfs", data="mode=755")
-    linux.mount(None, str(place), flags=linux.MS_UNBINDABLE)  # or binding /tmp would copy this very tree into itself
+    entries = list(os.scandir(source))
+    linux.mount("tmpfs", place, "tmpfs", data="mode=755")
+    linux.mount(None, place, flags=linux.MS_UNBINDABLE)  # or binding /tmp would copy this very tree into itself
     for entry in entries:
-        copy = place / entry.name
+        copy = os.path.join(place, entry.name)
         if entry.is_symlink():
-            copy.symlink_to(Path(entry.path).readlink())
+            os.symlink(os.readlink(entry.path), copy)
             continue
         if entry.is_dir():
-            copy.mkdir()
+            os.mkdir(copy)
         else:
-            copy.touch()
-        with contextlib.suppress(OSError):  # what we may not even look at stays empty
-            linux.bind(entry.path, str(copy))
+            _write(copy, "")
+        try:
+            linux.bind(entry.path, copy)
+        except OSError:  # what we may not even look at stays empty
+            pass
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from koncli.local.jobspec import FAILED, JobSpec, Ledger
 from koncli.local.pod import SUCCEEDED, Pod, back_off_ms
+from konductor_core.durations import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -35,8 +36,9 @@ class Job:
         spec: JobSpec,
         make_pod: Callable[[str, JobSpec, int | None], Pod],
         live: Callable[[Pod], Coroutine[Any, Any, None]],
+        say: Callable[[str], None],
     ) -> None:
-        """`make_pod(name, spec, index)` makes a pod; `live(pod)` runs it and cleans up after it."""
+        """Take `make_pod(name, spec, index)`, which makes a pod, and `live(pod)`, which runs it and cleans up."""
         self.spec = spec
         self.phase = ""
         self.reason = ""
@@ -46,6 +48,7 @@ class Job:
         self._ledger = Ledger(spec)
         self._make_pod = make_pod
         self._live = live
+        self._say = say
         self._active: dict[asyncio.Task[None], Pod] = {}
         self._wake = asyncio.Event()
         self._not_before = 0.0
@@ -84,7 +87,7 @@ class Job:
         self._wake.set()
 
     def failed_pod(self) -> Pod | None:
-        """The last pod that failed of itself, to show why the Job did."""
+        """Return the last pod that failed of itself, to show why the Job did."""
         return next((pod for pod in reversed(self.pods) if pod.failure() is not None), None)
 
     def _verdict(self) -> tuple[str, str] | None:
@@ -110,8 +113,17 @@ class Job:
             del self._active[task]
             task.result()
             self._ledger.record(success=pod.phase == SUCCEEDED, index=pod.identity.index)
-            if pod.phase != SUCCEEDED:
-                self._not_before = time.monotonic() + back_off_ms(self._ledger.failed) / 1000
+            if pod.phase != SUCCEEDED and not self._stopping:
+                self._hold_back(pod)
+
+    def _hold_back(self, pod: Pod) -> None:
+        """Wait before a failed pod is replaced, longer each time."""
+        delay_ms, failed, limit = back_off_ms(self._ledger.failed), self._ledger.failed, self.spec.backoff_limit
+        self._not_before = time.monotonic() + delay_ms / 1000
+        if failed <= limit:
+            self._say(
+                f"pod {pod.name} has failed: another one in {to_text(delay_ms)} (failure {failed} of {limit + 1})"
+            )
 
     def _start_pods(self) -> None:
         if time.monotonic() < self._not_before:

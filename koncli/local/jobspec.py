@@ -28,7 +28,7 @@ FAILED = "Failed"
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One Job. `completions` None is a work queue: any success ends it once no pod is left. Deadline from the Job's start."""
+    """One Job. `completions` None is a work queue: a success ends it once no pod is left. Deadline: from its start."""
 
     name: str
     pod: PodSpec

@@ -1,17 +1,19 @@
-"""The four Linux calls Python 3.11 has no name for: unshare, mount, prctl and the proc children list.
+"""Linux calls that Python 3.11 has no name for, and one that only a slow module has.
 
-Standard library only: this module is imported by the container's first process (`init.py`), which starts before site-packages.
-Every call raises OSError with the kernel's errno; on other systems `AVAILABLE` is False and nothing here may be called but `die_with_parent`.
+Imported by the first process of every container (`init.py`), before site-packages and with as few modules as possible:
+each start of a container pays for them. Calls raise OSError with the kernel's errno.
 """
+# ruff: noqa: PTH123, PTH208
+# pathlib takes longer to import than all of this
 
 from __future__ import annotations
 
 import ctypes
 import os
 import sys
-from pathlib import Path
 
 AVAILABLE = sys.platform == "linux"
+"""Elsewhere nothing here may be called but `die_with_parent`, which does nothing then."""
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -26,8 +28,8 @@ MS_REC = 16384
 MS_UNBINDABLE = 1 << 17
 MS_PRIVATE = 1 << 18
 
-# Flags a user namespace may not drop when it remounts, as (statvfs bit, mount bit); both happen to be the kernel's numbers.
-LOCKED_FLAGS = 2 | 4 | 8  # nosuid, nodev, noexec
+LOCKED_FLAGS = 2 | 4 | 8
+"""nosuid, nodev and noexec, the same bits in statvfs and mount; a user namespace may not drop them in a remount."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -47,7 +49,7 @@ def unshare(flags: int) -> None:
 
 
 def mount(source: str | None, target: str, fstype: str | None = None, flags: int = 0, data: str | None = None) -> None:
-    """mount(2); None stands for a NULL pointer."""
+    """Mount a file system; None stands for a NULL pointer."""
     encoded = [None if text is None else os.fsencode(text) for text in (source, target, fstype, data)]
     result = _libc.mount(encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3])
     _check(result, f"mount on {target}")
@@ -61,8 +63,17 @@ def bind(source: str, target: str, *, read_only: bool = False) -> None:
         mount(None, target, flags=MS_REMOUNT | MS_BIND | MS_RDONLY | kept)
 
 
+def sethostname(name: str) -> None:
+    """Name the host of this UTS namespace."""
+    encoded = os.fsencode(name)
+    _check(_libc.sethostname(encoded, ctypes.c_size_t(len(encoded))), "sethostname")
+
+
 def die_with_parent(signal_number: int) -> None:
-    """Ask for `signal_number` when the thread that forked this process ends. A change of credentials clears it: call it after those."""
+    """Ask for a signal when the thread that forked this process ends.
+
+    A change of credentials, such as entering a user namespace, clears it: call it after that.
+    """
     if AVAILABLE:
         _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), 0, 0, 0), "prctl")
 
@@ -73,13 +84,16 @@ def adopt_orphans() -> None:
 
 
 def children(pid: int) -> list[int]:
-    """Process ids of the direct children of `pid`, read from /proc; empty where there is no /proc."""
+    """Return the ids of the direct children of a process, read from /proc; none where there is no /proc."""
     found = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
+    for name in os.listdir("/proc") if AVAILABLE else ():
+        if not name.isdigit():
+            continue
         try:
-            fields = entry.read_text(errors="replace").rpartition(")")[2].split()
+            with open(f"/proc/{name}/stat", "rb") as stat:
+                fields = stat.read().rpartition(b")")[2].split()
         except OSError:  # ended while we looked
             continue
         if len(fields) > 1 and int(fields[1]) == pid:
-            found.append(int(entry.parent.name))
+            found.append(int(name))
     return found

@@ -54,15 +54,15 @@ class LiveView(LinesView):
             self.guard(lambda: self._live.update(self.render(), refresh=True))
 
     def object_changed(self, kind: Kind, name: str, status: Status) -> None:
-        """The table shows it."""
+        """Do nothing: the table shows it."""
 
     def line(self, pod: str, container: str, text: str) -> None:
-        """One line of a container, its own colours kept."""
+        """Print one line of a container, its own colours kept."""
         color = _POD_COLORS[sum(map(ord, pod)) % len(_POD_COLORS)]
         self._print(Text.assemble((f"[{pod} {container}]", color), " ", Text.from_ansi(text)))
 
     def say(self, text: str) -> None:
-        """One line of the runner."""
+        """Print one line of the runner."""
         self._print(Text(f"-- {text}", style="bold red" if text.startswith("FAILED") else "bold"))
 
     def write(self, text: str) -> None:
@@ -70,13 +70,13 @@ class LiveView(LinesView):
         self._print(Text(text))
 
     def timeline(self, pods: list[Pod], origin: float) -> None:
-        """Each pod's waiting and working as a coloured bar."""
+        """Print each pod's waiting and working as a coloured bar."""
         for text, bar, outcome in timeline_lines(rows(pods, origin, time.monotonic()), self._console.width):
             color = "green" if outcome == "ok" else "red" if outcome else "dim"
             self._print(Text.assemble((text, "dim" if not outcome else ""), "  ", (bar, color), "  ", (outcome, color)))
 
     def render(self) -> RenderableType:
-        """The table as things are now, cut to what fits above the lower edge."""
+        """Return the table as things are now, cut to what fits above the lower edge."""
         objects = self._object_table()
         room = max(3, self._console.height - len(self._objects) - 6)
         return Group(Text(), objects, Text(), self._pod_table(room))

@@ -36,18 +36,18 @@ class Audience(Protocol):
     """Who is told what happens."""
 
     def line(self, pod: str, container: str, text: str) -> None:
-        """A container printed a line."""
+        """Hear a line that a container printed."""
 
     def say(self, text: str) -> None:
-        """The runner has something to tell."""
+        """Hear something from the runner itself."""
 
     def changed(self) -> None:
-        """A pod or a job is in another state."""
+        """Notice that a pod is in another state."""
 
 
 @dataclass(slots=True)
 class ContainerRun:
-    """What has become of one container. Moments are monotonic seconds; `phase` is waiting, running, backoff or ended."""
+    """What has become of one container: waiting, running, backoff or ended. Moments are monotonic seconds."""
 
     container: Container
     phase: str = "waiting"
@@ -139,7 +139,7 @@ class Pod:
             self._volumes.remove()
 
     def failure(self) -> ContainerRun | None:
-        """The container to blame for a failed pod: the last one that ended badly."""
+        """Return the container to blame for a failed pod: the last one that ended badly."""
         bad = [run for run in self.containers.values() if run.exit is not None and run.exit.code != 0]
         return max(bad, key=lambda run: run.ended or 0.0, default=None)
 

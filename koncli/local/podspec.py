@@ -36,10 +36,10 @@ _SILENT_IN_CONTAINER = (
     "tty",
 )
 _IGNORED_IN_POD = (
-    "affinity", "automountServiceAccountToken", "dnsConfig", "dnsPolicy", "hostIPC", "hostNetwork", "hostPID", "hostUsers",
-    "imagePullSecrets", "nodeSelector", "overhead", "preemptionPolicy", "priority", "priorityClassName", "readinessGates",
-    "resources", "runtimeClassName", "securityContext", "serviceAccount", "shareProcessNamespace", "tolerations",
-    "topologySpreadConstraints",
+    "affinity", "automountServiceAccountToken", "dnsConfig", "dnsPolicy", "hostIPC", "hostNetwork", "hostPID",
+    "hostUsers", "imagePullSecrets", "nodeSelector", "overhead", "preemptionPolicy", "priority", "priorityClassName",
+    "readinessGates", "resources", "runtimeClassName", "securityContext", "serviceAccount", "shareProcessNamespace",
+    "tolerations", "topologySpreadConstraints",
 )  # fmt: skip
 _SILENT_IN_POD = ("enableServiceLinks", "os", "schedulerName", "setHostnameAsFQDN", "subdomain")
 
@@ -103,6 +103,7 @@ class PodSpec:
     service_account: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
+    place: str
 
     @property
     def containers(self) -> tuple[Container, ...]:
@@ -129,6 +130,7 @@ def read_pod(pod: Fields, restart_policies: tuple[str, ...]) -> PodSpec:
         service_account=spec.text("serviceAccountName", "default"),
         labels=metadata.pairs("labels"),
         annotations=metadata.pairs("annotations"),
+        place=pod.place(),
     )
     spec.unsupported(_UNSUPPORTED_IN_POD)
     spec.ignore(*_IGNORED_IN_POD)

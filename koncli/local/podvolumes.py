@@ -23,7 +23,7 @@ _UNSUPPORTED = {
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """One volume: `kind` is the manifest's field, `source` the claim's, ConfigMap's or Secret's name, `items` key → path."""
+    """One volume: the manifest's `kind`, the claim's, ConfigMap's or Secret's name as `source`, `items` key → path"""
 
     name: str
     kind: str
@@ -36,7 +36,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class VolumeMount:
-    """`volume` appears at the absolute, normalised `path`; `sub_path` is relative, `$(NAME)` in it expanded if `expand`."""
+    """`volume` appears at the absolute, normalised `path`; `expand`: whether `$(NAME)` in the relative `sub_path` is."""
 
     volume: str
     path: str
@@ -46,7 +46,7 @@ class VolumeMount:
 
 
 def read_volumes(spec: Fields) -> Iterator[Volume]:
-    """Each volume of a pod's spec."""
+    """Read each volume of a pod's spec."""
     for fields in spec.children("volumes"):
         yield _read_volume(fields)
 
@@ -88,7 +88,7 @@ def _read_files(name: str, kind: str, named: str, fields: Fields) -> Volume:
 
 
 def read_mounts(container: Fields, volumes: Mapping[str, Volume]) -> tuple[VolumeMount, ...]:
-    """The container's `volumeMounts`; a mount of an unknown volume is refused."""
+    """Return the container's `volumeMounts`; a mount of an unknown volume is refused."""
     mounts = []
     for fields in container.children("volumeMounts"):
         volume, path = fields.text("name"), fields.text("mountPath")
@@ -115,7 +115,7 @@ def _refuse_twice(container: Fields, mounts: list[VolumeMount]) -> None:
 
 
 def _relative(fields: Fields, name: str) -> str:
-    """A path that stays inside its volume, normalised; empty where absent."""
+    """Return a path that stays inside its volume, normalised; empty where absent."""
     path = fields.text(name)
     if path.startswith("/") or ".." in path.split("/"):
         fields.refuse(name, f"{path!r} leads out of the volume")

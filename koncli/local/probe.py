@@ -22,7 +22,7 @@ async def allowed_mode(folder: Path) -> str:
     (volume / "here").touch()
     for mode in (isolation.PLAIN, isolation.USER):
         if linux.AVAILABLE and (mode == isolation.USER or os.geteuid() == 0):
-            mounts = [isolation.Mount(str(volume), _TARGET)]
+            mounts = [(str(volume), _TARGET, False)]
             command = ("test", "-e", f"{_TARGET}/here")
             launch = Launch(command, {"PATH": os.defpath}, "/", mode, "probe", mounts, str(stage))
             process = await Process.start(launch, lambda _: None)

@@ -1,14 +1,14 @@
 """One container as a local process: start it, read what it prints, signal it, learn how it ended.
 
-Between the runner and the program stands `init.py`, which sets up namespaces and takes every descendant along at the end.
-The pipe to it is a lifeline: however the runner ends, the pipe closes and nothing is left behind.
+Between the runner and the program stands `init.py`, which sets up namespaces and takes every descendant along at the
+end. The pipe to it is a lifeline: however the runner ends, the pipe closes and nothing is left behind.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import marshal
 import os
 import signal
 import sys
@@ -46,9 +46,17 @@ class Launch:
     staging: str = ""
 
     def encode(self) -> bytes:
-        """Return the spec as `init.py` reads it: eight hex digits, the size, and JSON."""
-        names = ("argv", "env", "cwd", "mode", "hostname", "mounts", "staging")
-        body = json.dumps({name: getattr(self, name) for name in names}).encode()
+        """Return the spec as `init.py` reads it: eight hex digits, the size, and a marshalled dict."""
+        spec = {
+            "argv": list(self.argv),
+            "env": dict(self.env),
+            "cwd": self.cwd,
+            "mode": self.mode,
+            "hostname": self.hostname,
+            "mounts": list(self.mounts),
+            "staging": self.staging,
+        }
+        body = marshal.dumps(spec)
         return b"%08x" % len(body) + body
 
 
@@ -174,7 +182,7 @@ async def _read_lines(stream: asyncio.StreamReader, on_line: Callable[[str], Non
 
 
 def _text(line: bytes) -> str:
-    """A line as a terminal would leave it: what came after the last carriage return."""
+    """Return a line as a terminal would leave it: what came after the last carriage return."""
     return line.rstrip(b"\r").rpartition(b"\r")[2].decode(errors="replace")
 
 
@@ -189,5 +197,5 @@ def _read_report(fd: int) -> dict[str, Any]:
         data = os.read(fd, 65536)
     except BlockingIOError:
         return {}
-    report: dict[str, Any] = json.loads(data) if data.endswith(b"\n") else {}
+    report: dict[str, Any] = marshal.loads(data) if data else {}  # noqa: S302 - from our own child
     return report

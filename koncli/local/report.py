@@ -29,14 +29,14 @@ class Outcome:
 
 
 def completed(workload: Workload, took: float) -> Outcome:
-    """Everything ended well."""
+    """Say that everything ended well."""
     parts = [_count(len(workload.jobs), "job")] if workload.jobs else []
     parts.append(_count(len(workload.pods), "pod"))
     return Outcome(0, f"complete: {', '.join(parts)} in {seconds(took)}")
 
 
 def failed(failure: Failure) -> Outcome:
-    """`FAILED job/load: BackoffLimitExceeded: pod load-x2k4l, container loader: exit code 3`, and its last words."""
+    """Say what failed (`FAILED job/x: BackoffLimitExceeded: pod x-2k4lm, container c: exit code 3`) and how."""
     text = f"FAILED {failure.what}: {failure.reason}"
     run = failure.pod.failure() if failure.pod is not None else None
     if failure.pod is None or run is None:
@@ -47,19 +47,19 @@ def failed(failure: Failure) -> Outcome:
 
 
 def timed_out(timeout_ms: int, unfinished: list[str]) -> Outcome:
-    """`--timeout` passed."""
+    """Say that `--timeout` passed."""
     return Outcome(
         WaitTimeout.exit_code, f"timed out after {to_text(timeout_ms)} with {', '.join(unfinished)} unfinished"
     )
 
 
 def interrupted(number: int) -> Outcome:
-    """A signal ended the run."""
+    """Say that a signal ended the run."""
     return Outcome(128 + number, f"interrupted by {signal.Signals(number).name}")
 
 
 def document(outcome: Outcome, workload: Workload | None, statuses: Iterable[Status], took: float) -> dict[str, object]:
-    """The run for `-o json`: the outcome, jobs with their pods, bare pods, objects as `koncli … status` prints them."""
+    """Return the run for `-o json`: the outcome, jobs with their pods, bare pods, objects as `status` prints them."""
     jobs, bare = (workload.jobs, workload.bare) if workload is not None else ([], [])
     return {
         "outcome": outcome.text,

@@ -1,4 +1,4 @@
-"""Without namespaces: mount paths become the volumes' real directories in command, args, env and working directory. Pure.
+"""Without namespaces: mount paths become real directories in command, args, env and working directory. Pure.
 
 A path is replaced only as a whole prefix: `/data` in `/data`, `--out=/data/x` and `file:///data`, not in `/database`,
 `/mnt/data` or `$HOME/data`. What would silently go to the host's own path is refused by name.
@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 _BEFORE = r"(?:(?<![\w./~$})\]*?@%+-])|(?<=://))"
 _AFTER = r"(?=/|$|[^\w./-]|\.(?:$|\s))"
@@ -44,13 +44,3 @@ def _closes_a_quote(text: str, position: int) -> bool:
     before = text[position - 1 : position]
     line = text[text.rfind("\n", 0, position) + 1 : position]
     return before in ("'", '"') and line.count(before) % 2 == 0
-
-
-def refuse_unmentioned(rewriter: Rewriter, refuse: Callable[[str], None], names: Mapping[str, str]) -> None:
-    """Refuse each mount path that stands nowhere in the container: its program would use the host's. `names`: path → volume."""
-    for path, volume in names.items():
-        if path not in rewriter.used:
-            refuse(
-                f"volume {volume} is mounted at {path}, which neither command, args nor env mention; without namespaces "
-                "only what they mention can be redirected: pass the path to the program"
-            )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from koncli.local import isolation
+from koncli.local.checks import check_containers
 from koncli.local.cluster import Cluster
 from koncli.local.embedded import EmbeddedServer
 from koncli.local.host import Host
@@ -40,7 +41,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to run. `settings` are those of an external Redis, None for an embedded server; `connection` its variables."""
+    """How to run. `settings`: of an external Redis, None for an embedded server; `connection`: its variables."""
 
     namespace: str
     search: tuple[str, ...] = ()
@@ -88,7 +89,7 @@ class Runner:
         return outcome
 
     def line(self, pod: str, container: str, text: str) -> None:
-        """A container printed a line."""
+        """Hear a line that a container printed."""
         self.view.line(pod, container, text)
 
     def say(self, text: str) -> None:
@@ -96,7 +97,7 @@ class Runner:
         self.view.say(text)
 
     def changed(self) -> None:
-        """A pod is in another state."""
+        """Notice that a pod is in another state."""
         if self.workload is not None:
             self.workload.nudge()
         self.view.changed()
@@ -115,7 +116,7 @@ class Runner:
             volumes=Volumes(folder, sources),
         )
         for spec in self.documents.pod_specs:
-            host.check(spec, self.documents.refusals)
+            check_containers(spec, host, self.documents.refusals)
         self.documents.refusals.raise_if_any()
         for note in (*self.documents.notes(), *host.notes(self.documents.pod_specs)):
             self.say(note)

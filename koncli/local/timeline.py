@@ -21,7 +21,7 @@ class Row:
     end: float
 
     def bar(self, total: float, columns: int) -> str:
-        """The pod's life on a scale of `total` seconds in so many columns; at least one column long."""
+        """Return the pod's life on a scale of `total` seconds in so many columns; at least one column long."""
         scale = columns / total if total > 0 else 0.0
         begin, end = int(self.begin * scale), max(round(self.end * scale), int(self.begin * scale) + 1)
         working = end if self.working is None else min(round(self.working * scale), end - 1)
@@ -30,7 +30,7 @@ class Row:
 
 
 def rows(pods: list[Pod], origin: float, now: float) -> list[Row]:
-    """A row for every pod that started, in the order in which they began to work. Moments are monotonic seconds."""
+    """Return a row for every pod that started, in the order in which they began to work."""
     made = []
     for pod in pods:
         if pod.started is not None:
@@ -38,7 +38,7 @@ def rows(pods: list[Pod], origin: float, now: float) -> list[Row]:
             made.append(
                 Row(
                     name=pod.name,
-                    outcome="ok" if pod.phase == SUCCEEDED else pod.phase.lower(),
+                    outcome=_outcome(pod),
                     begin=pod.started - origin,
                     working=None if working is None else working - origin,
                     end=(pod.ended or now) - origin,
@@ -63,9 +63,15 @@ def lines(table: list[Row], width: int) -> list[tuple[str, str, str]]:
 
 
 def seconds(value: float) -> str:
-    """A length of time as `1.4s` or `2m5.3s`."""
+    """Return a length of time as `1.4s` or `2m5.3s`."""
     tenths = round(value * 10)
     return f"{tenths / 10:.1f}s" if tenths < 600 else to_text(tenths * SECOND // 10)
+
+
+def _outcome(pod: Pod) -> str:
+    if pod.phase == SUCCEEDED:
+        return "ok"
+    return "stopped" if pod.deleted else pod.phase.lower()
 
 
 def _cut(text: str, width: int) -> str:

@@ -39,28 +39,28 @@ class LinesView:
         """Nothing more will move."""
 
     def tick(self) -> None:
-        """Some time has passed."""
+        """Look again: some time has passed."""
 
     def changed(self) -> None:
-        """A pod's state alone is not worth a line."""
+        """Do nothing: a pod's state alone is not worth a line."""
 
     def object_changed(self, kind: Kind, name: str, status: Status) -> None:
-        """A line for each change that shows in the object's columns."""
+        """Print a line for each change that shows in the object's columns."""
         facts, phase = object_state(kind, status)
         if self._told.get((kind, name)) != (facts, phase):
             self._told[kind, name] = facts, phase
             self.say(f"{ref(kind, name)}: {phase}, {facts}")
 
     def line(self, pod: str, container: str, text: str) -> None:
-        """One line of a container."""
+        """Print one line of a container."""
         self.write(f"[{pod} {container}] {text}")
 
     def say(self, text: str) -> None:
-        """One line of the runner."""
+        """Print one line of the runner."""
         self.write(f"-- {text}")
 
     def timeline(self, pods: list[Pod], origin: float) -> None:
-        """Each pod's waiting and working, on the scale of the whole run."""
+        """Print each pod's waiting and working, on the scale of the whole run."""
         for text, bar, outcome in timeline_lines(rows(pods, origin, time.monotonic()), PLAIN_WIDTH):
             self.write(f"{text}  {bar}  {outcome}".rstrip())
 
@@ -79,7 +79,7 @@ class LinesView:
 
 
 def pod_state(pod: Pod) -> str:
-    """The pod's state as `kubectl get pods` words it."""
+    """Return the pod's state as `kubectl get pods` words it."""
     if pod.phase == SUCCEEDED:
         return "Completed"
     if pod.phase == FAILED:

@@ -12,13 +12,13 @@ import shutil
 from typing import TYPE_CHECKING
 
 from koncli.local.expand import Sources, expand
-from koncli.local.isolation import Mount
 from koncli.local.podvolumes import CLAIM, EMPTY, SECRET, Volume, VolumeMount
 from konductor_core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from koncli.local.isolation import Mount
     from koncli.local.podspec import Container, PodSpec
 
 
@@ -40,7 +40,7 @@ class Volumes:
         return PodVolumes(folder, {name: self._make(folder, volume) for name, volume in spec.volumes.items()})
 
     def claim(self, name: str) -> Path:
-        """The directory of a claim, made at its first use."""
+        """Return the directory of a claim, made at its first use."""
         folder = self.claims / name
         folder.mkdir(exist_ok=True)
         return folder
@@ -72,14 +72,13 @@ class PodVolumes:
         self._directories = directories
 
     def mounts(self, container: Container, variables: dict[str, str]) -> list[Mount]:
-        """What the container sees where. InvalidInput for a subPath that leads out of its volume."""
+        """Return what the container sees where. InvalidInput for a subPath that leads out of its volume."""
         return [
-            Mount(str(self._source(mount, container, variables)), mount.path, mount.read_only)
-            for mount in container.mounts
+            (str(self._source(mount, container, variables)), mount.path, mount.read_only) for mount in container.mounts
         ]
 
     def workdir(self, container: Container) -> Path:
-        """A directory of the container's own."""
+        """Return a directory of the container's own."""
         folder = self._folder / ".work" / container.name
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -97,20 +96,3 @@ class PodVolumes:
         if not source.exists():
             source.mkdir(parents=True)
         return source
-
-
-def check_sources(spec: PodSpec, place: str, sources: Sources) -> list[str]:
-    """Reasons why the pod's volumes can't be made: ConfigMaps, Secrets or keys that are not among the manifests."""
-    problems = []
-    for volume in spec.volumes.values():
-        if volume.kind in (EMPTY, CLAIM) or volume.optional:
-            continue
-        source = "secret" if volume.kind == SECRET else "config"
-        content = sources.keys(source, volume.source)
-        if content is None:
-            problems.append(f"{place}: volume {volume.name}: {sources.missing(source, volume.source)}")
-            continue
-        for key in volume.items or ():
-            if key not in content:
-                problems.append(f"{place}: volume {volume.name}: {volume.source} has no key {key!r}")
-    return problems

@@ -37,13 +37,13 @@ class Workload:
     def __init__(
         self, documents: Documents, host: Host, audience: Audience, ended: Callable[[Pod], Coroutine[Any, Any, None]]
     ) -> None:
-        """`ended` is awaited for every pod that has ended."""
+        """Make the Jobs and bare Pods; `ended` is awaited for every pod that has ended."""
         self._host = host
         self._audience = audience
         self._ended = ended
         self.pods: list[Pod] = []
         self.failure: Failure | None = None
-        self.jobs = [Job(spec, self._make_job_pod, self._live) for spec in documents.jobs]
+        self.jobs = [Job(spec, self._make_job_pod, self._live, audience.say) for spec in documents.jobs]
         self.bare = [self._make_pod(name, spec) for name, spec in documents.pods]
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -74,7 +74,7 @@ class Workload:
             job.nudge()
 
     def unfinished(self) -> list[str]:
-        """What has not ended, by name."""
+        """Return what has not ended, by name."""
         jobs = [f"job/{job.name}" for job in self.jobs if job.ended is None]
         return jobs + [f"pod/{pod.name}" for pod in self.bare if pod.ended is None]
 
