@@ -24,8 +24,7 @@ lint: $(VENV)/.all ## ruff, mypy, import-linter, and luacheck where it is instal
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@if command -v luacheck >/dev/null 2>&1; then luacheck --quiet lua; \
-	else echo "luacheck is not installed: the Lua scripts were not linted"; fi
+	$(BIN)/python -m tools.lint_lua
 
 generate: $(VENV)/.all ## write the files that are made from the code
 	$(BIN)/python -m tools.generate
