@@ -60,22 +60,16 @@ class Host:
         variables = self.variables(container, spec, identity)
         argv = [expand(text, variables) for text in (*container.command, *container.args)]
         mounts = volumes.mounts(container, variables)
+        label = f"{identity.name}/{container.name}"
         if self.mode != isolation.NONE:
-            return Launch(
-                argv,
-                variables,
-                container.workdir or "/",
-                self.mode,
-                variables["HOSTNAME"],
-                mounts,
-                str(self.volumes.stage),
-            )
+            hostname, stage = variables["HOSTNAME"], str(self.volumes.stage)
+            return Launch(argv, variables, container.workdir or "/", self.mode, hostname, mounts, stage, label)
         rewrite = Rewriter({target: source for source, target, _ in mounts})
         given = self.base_variables()
         workdir = rewrite(container.workdir) if container.workdir else str(volumes.workdir(container))
         # PATH and the like are the host's: only what the manifest says is about the container's paths.
         variables = {name: text if given.get(name) == text else rewrite(text) for name, text in variables.items()}
-        return Launch([rewrite(text) for text in argv], variables, workdir)
+        return Launch([rewrite(text) for text in argv], variables, workdir, label=label)
 
     def notes(self, specs: Sequence[PodSpec]) -> list[str]:
         """Say what people should know about how volumes are had here; nothing where they are mounted."""

@@ -30,8 +30,9 @@ NOT_FOUND, NOT_RUNNABLE = 127, 126
 Report = dict[str, object]
 
 
-def main(control: int, status: int) -> None:
-    """Run one container; never returns. This process's own exit code says nothing: read `status`."""
+def main(control_fd: str, status_fd: str) -> None:
+    """Run one container; never returns. This process's own exit code says nothing: read the status."""
+    control, status = int(control_fd), int(status_fd)
     try:
         spec = marshal.loads(_read(control, int(_read(control, 8), 16)))
         mode = spec["mode"]

@@ -23,7 +23,7 @@ _UNSUPPORTED = {
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """One volume: the manifest's `kind`, the claim's, ConfigMap's or Secret's name as `source`, `items` key → path"""
+    """One volume: the manifest's `kind`; `source` names the claim, ConfigMap or Secret; `items` is key → path."""
 
     name: str
     kind: str
@@ -36,7 +36,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class VolumeMount:
-    """`volume` appears at the absolute, normalised `path`; `expand`: whether `$(NAME)` in the relative `sub_path` is."""
+    """`volume` appears at the absolute `path`; `expand`: whether to replace `$(NAME)` in the relative `sub_path`."""
 
     volume: str
     path: str

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); from koncli.local.init import main; main(*map(int, sys.argv[1:]))"
+    "import sys; _, root, *fds, _ = sys.argv; sys.path.insert(0, root); import koncli.local.init as i; i.main(*fds)"
 )
 
 LONGEST_LINE = 64 * 1024
@@ -44,6 +44,8 @@ class Launch:
     hostname: str = ""
     mounts: Sequence[isolation.Mount] = ()
     staging: str = ""
+    label: str = ""
+    """What `ps` shows for its first process."""
 
     def encode(self) -> bytes:
         """Return the spec as `init.py` reads it: eight hex digits, the size, and a marshalled dict."""
@@ -96,10 +98,12 @@ class Process:
         """
         control_read, control_write = os.pipe()
         status_read, status_write = os.pipe()
-        command = (sys.executable, "-E", "-s", "-S", "-c", _START, str(_ROOT), str(control_read), str(status_write))
+        arguments = (str(_ROOT), str(control_read), str(status_write), launch.label)
         try:
             process = await asyncio.create_subprocess_exec(
-                *command,
+                sys.executable,
+                *("-E", "-s", "-S", "-c", _START),
+                *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
