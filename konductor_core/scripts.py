@@ -73,7 +73,7 @@ SCRIPTS: Final = _table(
         "holders_count (holder expires_ms token permits since ttl pod uid node claim)*",
         "waiters_count (holder request permits priority since)*",
     ),
-    ("permit_release", PERMIT_KEYS, "request holder token event", "code next_change_ms in_use permits"),
+    ("permit_release", PERMIT_KEYS, "request holder token event", "code next_change_ms"),
     ("permit_renew", PERMIT_KEYS, "holder token ttl", "code next_change_ms token expires_in_ms permits"),
     ("permit_reset", PERMIT_KEYS, "", "code next_change_ms epoch"),
     (

@@ -5,7 +5,7 @@
 -- REPLY: code next_change_ms object position waiting in_use permits (token expires_in_ms)*
 -- GUARANTEE: never more than `permits` live; never ahead of a waiter whose turn it is; once per request id.
 --@include lib/codes
---@include lib/queue
+--@include lib/permits
 
 local ask = {
   id = ARGV[1], holder = ARGV[2], mode = ARGV[3], priority = whole(4, 'priority', -1000), ttl = whole(5, 'ttl', -1),
@@ -14,11 +14,32 @@ local ask = {
 for i = 4, #KEYS, 8 do
   ask.items[#ask.items + 1] = {amount = whole(9 + (i - 4) / 8, 'permits', 1)}
 end
-CALLER = ask.id
 for i, item in ipairs(ask.items) do
   item.object = object_at(8 * i - 4)
   item.id = item.object.id
 end
+
+local function moment_for(object)
+  return moment_after(ask.ttl < 0 and object.ttl or ask.ttl)
+end
+
+-- The common case, before anything else is even defined: one object, nobody waits, it fits, the holder is new.
+if #ask.items == 1 then
+  local amount, object = ask.items[1].amount, ask.items[1].object
+  if object.epoch and object.waiters == 0 and amount <= object.permits - in_use(object)
+    and not is_cancelled(ask.id) then
+    local moment = moment_for(object)
+    if add_lease(object, ask.holder, moment) then
+      local token = describe_lease(object, ask, amount, moment, false)
+      save(object)
+      announce(object)
+      return {GRANTED, -1, object.id, 1, 0, in_use(object), object.permits, token, until_moment(moment)}
+    end
+  end
+end
+
+--@include lib/queue
+CALLER = ask.id
 
 -- Kinds whose holders never change their share.
 local function is_fixed(object)
@@ -32,10 +53,6 @@ local function first_item(test)
     end
   end
   return nil
-end
-
-local function moment_for(object)
-  return moment_after(ask.ttl < 0 and object.ttl or ask.ttl)
 end
 
 -- The holder has it already: a confirmation, a repeated request, a restarted container, or another amount.
@@ -177,7 +194,7 @@ end
 
 -- What the request gets: a code, the object that decided it, and for a refusal the moment to look again.
 local function decide()
-  if recall(ask.items[1].object, ask.id) == CANCELLED then
+  if is_cancelled(ask.id) then
     return CANCELLED
   end
   local held = 0

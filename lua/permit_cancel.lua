@@ -25,6 +25,7 @@ for _, object in ipairs(OBJECTS) do
   end
 end
 call('DEL', request_key(request), wake_key(request))
-remember(OBJECTS[1], request, CANCELLED)
+call('HSET', request_key(request), 'cancelled', reason)
+call('PEXPIRE', request_key(request), MEMORY_TTL)
 finish()
 return {CANCELLED, -1}

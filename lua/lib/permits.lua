@@ -17,9 +17,11 @@ local function next_expiry(object)
   return first[2] and score_of(first[2]) or math.huge
 end
 
--- Takes a lease out of all the places that know it.
+-- Takes a lease out of all the places that know it; false if there is none.
 local function drop_lease(object, holder)
-  call('ZREM', object.leases, holder)
+  if call('ZREM', object.leases, holder) == 0 then
+    return false
+  end
   call('DEL', lease_key(object, holder))
   object.count = object.count - 1
   object.changed = true
@@ -31,6 +33,7 @@ local function drop_lease(object, holder)
       set(object, 'extra', text(object.extra))
     end
   end
+  return true
 end
 
 -- Ends one lease whose time is up. A queued grant that was never confirmed has lapsed: its waiter leaves the
@@ -140,15 +143,32 @@ local function set_weight(object, holder, amount, before)
   set(object, 'extra', text(object.extra))
 end
 
--- Makes a lease and its readable twin; `ask` is the request: id, holder, ttl, owner fields. Returns the token's text.
-local function grant(object, ask, amount, moment, claimed)
+-- Whether a request was cancelled: a late acquire of it must not be granted.
+local function is_cancelled(request)
+  return call('HGET', request_key(request), 'cancelled')
+end
+
+local function end_of(moment)
+  return moment == math.huge and '+inf' or text(moment)
+end
+
+-- Counts a lease; false if the holder has one already.
+local function add_lease(object, holder, moment)
+  if call('ZADD', object.leases, 'NX', end_of(moment), holder) == 0 then
+    return false
+  end
+  object.count = object.count + 1
+  return true
+end
+
+-- Gives a counted lease its token and its readable twin; `ask` is the request: id, holder, ttl, owner fields.
+-- Returns the token's text.
+local function describe_lease(object, ask, amount, moment, claimed)
   object.token = math.max(object.token + 1, NOW_US)
   object.grants = object.grants + 1
   local token = text(object.token)
   local ttl = ask.ttl < 0 and object.ttl or ask.ttl
-  local ends = moment == math.huge and '+inf' or text(moment)
-  call('ZADD', object.leases, ends, ask.holder)
-  object.count = object.count + 1
+  local ends = end_of(moment)
   if amount ~= 1 then
     set_weight(object, ask.holder, amount, 1)
   end
@@ -172,4 +192,9 @@ local function grant(object, ask, amount, moment, claimed)
   set(object, 'grants', text(object.grants))
   record(object, 'granted', ask.holder, token, text(amount), ends)
   return token
+end
+
+local function grant(object, ask, amount, moment, claimed)
+  add_lease(object, ask.holder, moment)
+  return describe_lease(object, ask, amount, moment, claimed)
 end
