@@ -6,47 +6,48 @@
 --@include lib/codes
 --@include lib/permits
 
-local request, holder, token, event = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local object = object_at(4)
+-- Upper case, because the functions of the queue, defined below, have parameters of the common names.
+local REQUEST, HOLDER, TOKEN, EVENT = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local OBJECT = object_at(4)
 
 -- Frees the lease if the holder has it, under this token if one was named.
 local function free()
-  local current = call('HGET', lease_key(object, holder), 'token')
-  if (token ~= '' and token ~= current) or not drop_lease(object, holder) then
+  local current = call('HGET', lease_key(OBJECT, HOLDER), 'token')
+  if (TOKEN ~= '' and TOKEN ~= current) or not drop_lease(OBJECT, HOLDER) then
     return false
   end
-  remember(object, request, RELEASED)
-  record(object, event, holder, current or '', '', '')
+  remember(OBJECT, REQUEST, RELEASED)
+  record(OBJECT, EVENT, HOLDER, current or '', '', '')
   return true
 end
 
 -- What a release that frees nothing has to say. It leaves a tombstone for an import that would bring the lease back;
 -- without memory to spare that is left out.
 local function explain()
-  local before = recall(object, request)
+  local before = recall(OBJECT, REQUEST)
   if before then
     return before
-  elseif recall(object, 'expired/' .. holder) and not call('ZSCORE', object.leases, holder) then
+  elseif recall(OBJECT, 'expired/' .. HOLDER) and not call('ZSCORE', OBJECT.leases, HOLDER) then
     return EXPIRED
   end
-  redis.pcall('HSET', object.memory, 'released/' .. holder, text(NOW))
-  redis.pcall('PEXPIRE', object.memory, MEMORY_TTL)
-  return object.epoch and NOT_HELD or ABSENT
+  redis.pcall('HSET', OBJECT.memory, 'released/' .. HOLDER, text(NOW))
+  redis.pcall('PEXPIRE', OBJECT.memory, MEMORY_TTL)
+  return OBJECT.epoch and NOT_HELD or ABSENT
 end
 
 local code = free() and RELEASED or explain()
 -- The common case, before anything else is even defined: nobody waits.
-if object.waiters == 0 then
-  save(object)
-  if object.changed then
-    announce(object)
+if OBJECT.waiters == 0 then
+  save(OBJECT)
+  if OBJECT.changed then
+    announce(OBJECT)
   end
   return {code, -1}
 end
 
 --@include lib/queue
-if code == RELEASED and not call('ZSCORE', object.queue, holder) then
-  leave_queue(object, holder)
+if code == RELEASED and not call('ZSCORE', OBJECT.queue, HOLDER) then
+  leave_queue(OBJECT, HOLDER)
 end
 finish()
-return {code, until_moment(next_moment(object))}
+return {code, until_moment(next_moment(OBJECT))}

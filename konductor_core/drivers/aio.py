@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from redis.exceptions import NoScriptError, RedisError
 
-from konductor_core.drivers.connect import connect_async, where
+from konductor_core.drivers.connect import connect_async
 from konductor_core.drivers.failures import translate
 from konductor_core.drivers.hub import Hub
 from konductor_core.flows.steps import (
@@ -52,7 +52,7 @@ class AsyncDriver:
     """Runs flows, each in the task that asks for it; belongs to the event loop it is first used in."""
 
     def __init__(self, settings: Settings) -> None:
-        self.where = where(settings.redis)
+        self.where = settings.redis.display
         self.redis: Any = connect_async(settings)
         self._wait_ms = settings.socket_timeout_ms // 2
         self._nodes: dict[str, Redis] = {}

@@ -16,17 +16,10 @@ if TYPE_CHECKING:
     from konductor_core.config import Settings
     from konductor_core.urls import RedisUrl
 
-__all__ = ["connect", "connect_async", "where"]
+__all__ = ["connect", "connect_async"]
 
 BACKOFF_BASE: Final = 0.05
 BACKOFF_CAP: Final = 1.0
-
-
-def where(url: RedisUrl) -> str:
-    """Return the address for messages: never with a password."""
-    if url.path:
-        return url.path
-    return ",".join(f"{host}:{port}" for host, port in url.hosts)
 
 
 def _options(settings: Settings, url: RedisUrl) -> dict[str, Any]:

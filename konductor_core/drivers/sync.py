@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from redis.exceptions import NoPermissionError, NoScriptError, RedisError
 
-from konductor_core.drivers.connect import connect, where
+from konductor_core.drivers.connect import connect
 from konductor_core.drivers.failures import translate
 from konductor_core.drivers.wire import Wire
 from konductor_core.flows.steps import (
@@ -51,7 +51,7 @@ class Driver:
     """Runs flows, each in the thread that asks for it. One driver may serve many threads."""
 
     def __init__(self, settings: Settings) -> None:
-        self.where = where(settings.redis)
+        self.where = settings.redis.display
         self.redis: Any = connect(settings)
         self._wait_ms = settings.socket_timeout_ms // 2
         self._clustered = hasattr(self.redis, "get_node_from_key")

@@ -5,16 +5,20 @@ local DIRTY_KEY = KEYS[1]
 local HISTORY_LENGTH = 500
 local DIRTY_LIMIT = 10000
 
--- Collects a field of the object's hash; save() writes all of them at once.
+-- Collects a field of the object's hash; save() writes all of them at once. A field set again stands there once: a
+-- script that ends thousands of leases must not pass thousands of arguments.
 local function set(object, field, value)
-  local fields = object.fields
-  fields[#fields + 1] = field
-  fields[#fields + 1] = value
+  object.fields[field] = value
 end
 
 local function save(object)
-  if #object.fields > 0 then
-    call('HSET', object.meta, unpack(object.fields))
+  local list = {}
+  for field, value in pairs(object.fields) do
+    list[#list + 1] = field
+    list[#list + 1] = value
+  end
+  if #list > 0 then
+    call('HSET', object.meta, unpack(list))
     object.fields = {}
   end
 end
