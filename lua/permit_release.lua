@@ -16,6 +16,9 @@ local function free()
   if (TOKEN ~= '' and TOKEN ~= current) or not drop_lease(OBJECT, HOLDER) then
     return false
   end
+  if OBJECT.expiries > 0 then
+    forget(OBJECT, 'expired/' .. HOLDER)
+  end
   remember(OBJECT, REQUEST, RELEASED)
   record(OBJECT, EVENT, HOLDER, current or '', '', '')
   return true
@@ -24,18 +27,15 @@ end
 -- What a release that frees nothing has to say. It leaves a tombstone for an import that would bring the lease back;
 -- without memory to spare that is left out.
 local function explain()
-  local before = recall(OBJECT, REQUEST)
-  if before then
-    return before
-  elseif recall(OBJECT, 'expired/' .. HOLDER) and not call('ZSCORE', OBJECT.leases, HOLDER) then
-    return EXPIRED
-  end
-  redis.pcall('HSET', OBJECT.memory, 'released/' .. HOLDER, text(NOW))
+  local expired = recall(OBJECT, 'expired/' .. HOLDER) and not call('ZSCORE', OBJECT.leases, HOLDER)
+  local code = expired and EXPIRED or OBJECT.epoch and NOT_HELD or ABSENT
+  redis.pcall('HSET', OBJECT.memory, REQUEST, code, 'released/' .. HOLDER, text(NOW))
   redis.pcall('PEXPIRE', OBJECT.memory, MEMORY_TTL)
-  return OBJECT.epoch and NOT_HELD or ABSENT
+  return code
 end
 
-local code = free() and RELEASED or explain()
+-- A retry must not free what the holder has got since.
+local code = recall(OBJECT, REQUEST) or free() and RELEASED or explain()
 -- The common case, before anything else is even defined: nobody waits.
 if OBJECT.waiters == 0 then
   save(OBJECT)

@@ -14,3 +14,8 @@ end
 local function recall(object, what)
   return call('HGET', object.memory, what) or call('HGET', object.memory .. ':old', what)
 end
+
+local function forget(object, what)
+  call('HDEL', object.memory, what)
+  call('HDEL', object.memory .. ':old', what)
+end
