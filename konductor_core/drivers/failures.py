@@ -20,6 +20,8 @@ _START: tuple[tuple[str, str, str | None, bool], ...] = (
     ("MOVED", "has moved this namespace to another node", None, True),
     ("NOREPLICAS", "has too few replicas to take writes", None, True),
     ("NOAUTH", "wants a password", "put it into the URL or KONDUCTOR_REDIS_PASSWORD", False),
+    # Before AUTH a server refuses any command of more than ten words by closing the connection.
+    ("Protocol error: unauthenticated", "wants a password", "put it into the URL or KONDUCTOR_REDIS_PASSWORD", False),
     ("WRONGPASS", "refused the user name or password", "check the URL or KONDUCTOR_REDIS_PASSWORD", False),
     ("NOPERM", "does not allow this user to do that", "see docs/redis.md for the rights a user needs", False),
     ("BUSY", "is busy with a script", None, True),
