@@ -16,7 +16,9 @@ user can be confined to it, and a cluster keeps it in one slot. Moments are the 
 Permits (Semaphore), with `o` for konductor:{ns}:semaphore:<name>:
 
     o                                     hash    epoch owner labels created permits ttl policy bypass token extra
-                                                  grants expiries refusals timeouts waited longest renewals
+                                                  grants expiries refusals timeouts waited longest renewals;
+                                                  calm: until then nobody waits and no lease ends, so nothing
+                                                  need be looked at
     o:leases                              zset    holder -> expiry; +inf for a lease without an end
     o:weights                             hash    holder -> permits, for leases of more than one
     o:lease:<holder>                      hash    the readable twin: token permits since ttl request pod uid node
@@ -35,7 +37,8 @@ Latches (Barrier), with `o` for konductor:{ns}:barrier:<name>:
 
 Both:
 
-    o:memory, o:memory:old                hash    what recent requests did, so that a retry answers the same; TTL 60 s
+    o:did:<request>                       string  what a request did, so that its retry answers the same; TTL 60 s;
+                                                  also did:expired/<holder> and did:released/<holder>
     o:events                              stream  the last 500 or so events: type holder token permits detail
     o:state                               channel `open|failed|progress <epoch> <cycle> <arrived> <target>`,
                                                   `reset|deleted|defined <epoch>`
@@ -50,8 +53,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LATCH_PARTS", "PERMIT_PARTS", "ObjectKeys", "dirty", "index", "nudge", "wake"]
 
-PERMIT_PARTS: Final = ("leases", "weights", "queue", "ageing", "waiting", "memory", "events")
-LATCH_PARTS: Final = ("arrivals", "cycles", "waiters", "memory", "events")
+PERMIT_PARTS: Final = ("leases", "weights", "queue", "ageing", "waiting", "events")
+LATCH_PARTS: Final = ("arrivals", "cycles", "waiters", "events")
 
 
 def _of(namespace: str, rest: str) -> str:

@@ -17,9 +17,9 @@ from konductor_core.errors import KonductorError
 
 __all__ = ["SCRIPTS", "Script", "folder", "source_of"]
 
-PERMIT_KEYS: Final = "dirty index seq meta leases weights queue ageing waiting memory events"
-SEVERAL_KEYS: Final = "dirty index seq (meta leases weights queue ageing waiting memory events)+"
-LATCH_KEYS: Final = "dirty index meta arrivals cycles waiters memory events"
+PERMIT_KEYS: Final = "dirty index seq meta leases weights queue ageing waiting events"
+SEVERAL_KEYS: Final = "dirty index seq (meta leases weights queue ageing waiting events)+"
+LATCH_KEYS: Final = "dirty index meta arrivals cycles waiters events"
 
 _CONSTANTS: Final = ("CLAIM_WINDOW", "DIRTY_TTL", "MAX_BYPASS", "MEMORY_TTL", "PROBE_WINDOW", "WAITER_TTL")
 _INCLUDE: Final = "--@include "

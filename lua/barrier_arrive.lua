@@ -1,5 +1,5 @@
 -- Counts a distinct arrival, and opens the barrier when it was the last one needed.
--- KEYS: dirty index meta arrivals cycles waiters memory events
+-- KEYS: dirty index meta arrivals cycles waiters events
 -- ARGV: request arrival
 -- REPLY: code next_change_ms epoch cycle arrived expected target phase reason
 -- GUARANTEE: an id counts once a cycle; a retry answers as the first call did; an acknowledged arrival stays.

@@ -1,5 +1,5 @@
 -- Creates or updates a barrier. Lowering `expected` to what has arrived opens it; after opening, nothing changes back.
--- KEYS: dirty index meta arrivals cycles waiters memory events
+-- KEYS: dirty index meta arrivals cycles waiters events
 -- ARGV: owner labels expected quorum timeout cyclic
 -- REPLY: code next_change_ms epoch owner
 -- GUARANTEE: equal is a no-op; an object owned by a custom resource changes only through it; a new uid, a new epoch.

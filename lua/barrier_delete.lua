@@ -1,5 +1,5 @@
 -- Deletes a barrier; waiters are told and go on waiting for a new one.
--- KEYS: dirty index meta arrivals cycles waiters memory events
+-- KEYS: dirty index meta arrivals cycles waiters events
 -- ARGV: owner
 -- REPLY: code next_change_ms owner
 -- GUARANTEE: leaves no key without a TTL.
@@ -19,7 +19,6 @@ call('DEL', object.meta, object.arrivals, object.cycles, object.waiters)
 call('SREM', KEYS[2], object.id)
 record(object, 'deleted', '', '', '', 'by ' .. owner)
 call('PEXPIRE', object.events, WAITER_TTL)
-call('PEXPIRE', object.memory, MEMORY_TTL)
 announce(object)
 broadcast(object, 'deleted ' .. object.epoch)
 return {DELETED, -1, current}

@@ -1,5 +1,5 @@
 -- Ends a wait before the barrier opened.
--- KEYS: dirty index meta arrivals cycles waiters memory events
+-- KEYS: dirty index meta arrivals cycles waiters events
 -- ARGV: request
 -- REPLY: code next_change_ms
 -- GUARANTEE: the waiter is no longer counted.

@@ -1,5 +1,5 @@
 -- All state of one barrier, as one snapshot; a deadline that has passed is applied first.
--- KEYS: dirty index meta arrivals cycles waiters memory events
+-- KEYS: dirty index meta arrivals cycles waiters events
 -- ARGV: arrivals_limit
 -- REPLY: code next_change_ms now_ms arrived waiting fields_count (field value)*
 -- REPLY: arrivals_count (arrival at_ms)*

@@ -1,5 +1,5 @@
 -- Starts a new epoch at once: no arrivals, the deadline from now; waiters go on waiting for the new epoch.
--- KEYS: dirty index meta arrivals cycles waiters memory events
+-- KEYS: dirty index meta arrivals cycles waiters events
 -- ARGV:
 -- REPLY: code next_change_ms epoch
 -- GUARANTEE: nothing is carried over.

@@ -1,5 +1,5 @@
 -- Says whether the awaited cycle has opened, and keeps the waiter counted while it has not.
--- KEYS: dirty index meta arrivals cycles waiters memory events
+-- KEYS: dirty index meta arrivals cycles waiters events
 -- ARGV: request holder cycle epoch
 -- REPLY: code next_change_ms epoch cycle arrived target deadline_ms reason
 -- GUARANTEE: a waiter that subscribed before this call misses nothing after it.

@@ -1,6 +1,6 @@
 -- Asks for permits of one object or several, all or nothing. The same call again, with the same request id, keeps
 -- a waiter's place, confirms a grant that was made to it while it waited, or repeats the answer.
--- KEYS: dirty index seq (meta leases weights queue ageing waiting memory events)+
+-- KEYS: dirty index seq (meta leases weights queue ageing waiting events)+
 -- ARGV: request holder mode priority ttl pod uid node amounts+
 -- REPLY: code next_change_ms object position waiting in_use permits (token expires_in_ms)*
 -- GUARANTEE: never more than `permits` live; never ahead of a waiter whose turn it is; once per request id.
@@ -8,14 +8,14 @@
 --@include lib/permits
 
 local ask = {
-  id = ARGV[1], holder = ARGV[2], mode = ARGV[3], priority = whole(4, 'priority', -1000), ttl = whole(5, 'ttl', -1),
+  id = ARGV[1], holder = ARGV[2], mode = ARGV[3], priority = whole(4, 'priority', -1000, 1000), ttl = whole(5, 'ttl', -1),
   pod = ARGV[6], uid = ARGV[7], node = ARGV[8], items = {},
 }
-for i = 4, #KEYS, 8 do
-  ask.items[#ask.items + 1] = {amount = whole(9 + (i - 4) / 8, 'permits', 1)}
+for i = 4, #KEYS, 7 do
+  ask.items[#ask.items + 1] = {amount = whole(9 + (i - 4) / 7, 'permits', 1)}
 end
 for i, item in ipairs(ask.items) do
-  item.object = object_at(8 * i - 4)
+  item.object = object_at(7 * i - 3)
   item.id = item.object.id
 end
 
@@ -55,21 +55,41 @@ local function first_item(test)
   return nil
 end
 
--- The holder has it already: a confirmation, a repeated request, a restarted container, or another amount.
-local function keep(item)
+-- The lease that the holder already has of an item's object. One whose time is up, or whose twin is gone, is none.
+local function lease_of(item)
   local object = item.object
-  local twin = lease_key(object, ask.holder)
-  local t = call('HMGET', twin, 'token', 'permits', 'claim')
-  local held = tonumber(t[2]) or 1
-  if item.amount ~= held then
-    if is_fixed(object) then
-      return FIXED
-    elseif item.amount > held and (has_queue(object) or not fits(object, item.amount - held)) then
-      return REFUSED
-    end
+  local ends = call('ZSCORE', object.leases, ask.holder)
+  if not ends then
+    return nil
   end
+  local t = call('HMGET', lease_key(object, ask.holder), 'token', 'permits', 'claim', 'request')
+  if t[1] and score_of(ends) > NOW then
+    return {token = t[1], amount = tonumber(t[2]), claimed = t[3], request = t[4]}
+  end
+  end_lease(object, ask.holder, ends)
+  return nil
+end
+
+-- Why the holder's lease cannot become one of the amount asked for; nil if it can. It shrinks always, and never queues.
+local function objection(item)
+  local object, more = item.object, item.amount - item.lease.amount
+  if more ~= 0 and is_fixed(object) then
+    return FIXED
+  elseif more > 0 and object.permits > 0 and item.amount > object.permits then
+    return IMPOSSIBLE
+  elseif more > 0 and (has_queue(object) or not fits(object, more)) then
+    return REFUSED
+  end
+  return nil
+end
+
+-- Goes on with the holder's lease: a confirmation, a repeated request, a restarted container, or another amount.
+local function keep(item)
+  local object, lease = item.object, item.lease
+  local twin = lease_key(object, ask.holder)
   set_expiry(object, ask.holder, moment_for(object))
-  if t[3] then
+  call('HSET', twin, 'ttl', text(ask.ttl < 0 and object.ttl or ask.ttl))
+  if lease.claimed then
     call('HDEL', twin, 'claim')
     local request = call('HGET', object.waiting, ask.holder)
     leave_queue(object, ask.holder)
@@ -77,15 +97,28 @@ local function keep(item)
       call('DEL', request_key(request), wake_key(request))
     end
   end
-  if ask.ttl >= 0 then
-    call('HSET', twin, 'ttl', text(ask.ttl))
+  if lease.request ~= ask.id then
+    call('HSET', twin, 'request', '') -- two requests count on it now: cancelling one must not take it from the other
   end
-  if item.amount ~= held then
-    set_weight(object, ask.holder, item.amount, held)
+  if item.amount ~= lease.amount then
+    set_weight(object, ask.holder, item.amount, lease.amount)
     call('HSET', twin, 'permits', text(item.amount))
-    record(object, 'resized', ask.holder, t[1] or '', text(item.amount), '')
+    record(object, 'resized', ask.holder, lease.token, text(item.amount), '')
   end
-  item.token = t[1]
+  item.token = lease.token
+end
+
+-- All or nothing: every lease is looked at before the first is changed.
+local function keep_all()
+  for _, item in ipairs(ask.items) do
+    local code = objection(item)
+    if code then
+      return code, item.object
+    end
+  end
+  for _, item in ipairs(ask.items) do
+    keep(item)
+  end
   return GRANTED
 end
 
@@ -94,6 +127,20 @@ local function grant_now()
     item.token = grant(item.object, ask, item.amount, moment_for(item.object), false)
   end
   return GRANTED
+end
+
+-- Ends a request whose waiter is dead; this one gets its place in the queue, but asks for what it asks for itself.
+local function take_place(object, rival)
+  local old = read_request(rival)
+  for _, item in ipairs(old.items) do
+    local other = object_named(item.id)
+    if call('HGET', other.waiting, ask.holder) == rival then
+      leave_queue(other, ask.holder)
+    end
+  end
+  call('DEL', request_key(rival), wake_key(rival))
+  ask.seq, ask.since, ask.aged = old.seq, old.since, old.aged
+  record(object, 'replaced', ask.holder, '', '', '')
 end
 
 -- Another request of the same holder waits. It is asked for a sign of life; without one, this request takes its place.
@@ -111,14 +158,7 @@ local function challenge(object, rival)
   if left > 0 then
     return PROBING, left
   end
-  call('RENAME', request_key(rival), request_key(ask.id))
-  call('HDEL', request_key(ask.id), 'probe', 'probed')
-  for _, item in ipairs(ask.items) do
-    if call('HGET', item.object.waiting, ask.holder) == rival then
-      call('HSET', item.object.waiting, ask.holder, ask.id)
-    end
-  end
-  record(object, 'replaced', ask.holder, '', '', '')
+  take_place(object, rival)
   return nil, -1
 end
 
@@ -130,14 +170,14 @@ local function keep_request()
     local bypass = math.huge
     local names = {}
     for i, item in ipairs(ask.items) do
-      bypass = math.min(bypass, item.object.bypass > 0 and item.object.bypass or MAX_BYPASS)
+      bypass = math.min(bypass, item.object.epoch and item.object.bypass or MAX_BYPASS)
       names[i] = item.id .. '=' .. text(item.amount)
     end
-    ask.seq = call('INCR', KEYS[3])
-    ask.since = NOW
-    ask.aged = NOW + bypass
+    if not ask.seq then
+      ask.seq, ask.since, ask.aged = call('INCR', KEYS[3]), NOW, NOW + bypass
+    end
     call('HSET', key, 'holder', ask.holder, 'items', table.concat(names, ' '), 'priority', text(ask.priority),
-      'seq', text(ask.seq), 'since', text(NOW), 'aged', text(ask.aged), 'ttl', text(ask.ttl), 'pod', ask.pod,
+      'seq', text(ask.seq), 'since', text(ask.since), 'aged', text(ask.aged), 'ttl', text(ask.ttl), 'pod', ask.pod,
       'uid', ask.uid, 'node', ask.node)
     known = ask
   else
@@ -160,6 +200,9 @@ local function join_queues(request)
       call('ZADD', object.queue, order_of(request), ask.holder)
       call('ZADD', object.ageing, text(request.aged), ask.holder)
       object.waiters = object.waiters + call('HSET', object.waiting, ask.holder, ask.id)
+      if object.epoch then
+        expect_end(object, 0)
+      end
       record(object, 'queued', ask.holder, '', text(item.amount), 'seq=' .. text(request.seq) .. ' priority=' ..
         text(request.priority))
     end
@@ -174,7 +217,7 @@ end
 local function wait_in_line()
   for _, item in ipairs(ask.items) do
     local rival = call('HGET', item.object.waiting, ask.holder)
-    if rival and rival ~= ask.id and call('EXISTS', request_key(rival)) == 1 then
+    if rival and rival ~= ask.id and read_request(rival) then
       local code, next_change = challenge(item.object, rival)
       if code then
         return code, item.object, next_change
@@ -199,18 +242,13 @@ local function decide()
   end
   local held = 0
   for _, item in ipairs(ask.items) do
-    held = held + (call('ZSCORE', item.object.leases, ask.holder) and 1 or 0)
+    item.lease = lease_of(item)
+    held = held + (item.lease and 1 or 0)
   end
   if held == #ask.items then
-    for _, item in ipairs(ask.items) do
-      local code = keep(item)
-      if code ~= GRANTED then
-        return code, item.object
-      end
-    end
-    return GRANTED
+    return keep_all()
   elseif held > 0 then
-    return FIXED, first_item(function(item) return call('ZSCORE', item.object.leases, ask.holder) end)
+    return FIXED, first_item(function(item) return item.lease end)
   end
   local absent = first_item(function(item) return not item.object.epoch end)
   if absent and ask.mode ~= 'wait' then

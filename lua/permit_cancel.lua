@@ -1,5 +1,5 @@
 -- Ends a request that no longer waits: leaves every queue at once and gives back a grant that raced it.
--- KEYS: dirty index seq (meta leases weights queue ageing waiting memory events)+
+-- KEYS: dirty index seq (meta leases weights queue ageing waiting events)+
 -- ARGV: request holder reason
 -- REPLY: code next_change_ms
 -- GUARANTEE: afterwards the request holds nothing and never will, even if its acquire is still on its way.
@@ -7,7 +7,7 @@
 --@include lib/queue
 
 local request, holder, reason = ARGV[1], ARGV[2], ARGV[3]
-for first = 4, #KEYS, 8 do
+for first = 4, #KEYS, 7 do
   object_at(first)
 end
 for _, object in ipairs(OBJECTS) do

@@ -1,5 +1,5 @@
 -- Creates or updates an object that hands out permits. Growing wakes waiters, shrinking lets the excess drain.
--- KEYS: dirty index seq meta leases weights queue ageing waiting memory events
+-- KEYS: dirty index seq meta leases weights queue ageing waiting events
 -- ARGV: owner labels permits ttl policy bypass
 -- REPLY: code next_change_ms epoch owner
 -- GUARANTEE: equal is a no-op; an object owned by a custom resource changes only through it; a new uid, a new epoch.

@@ -1,5 +1,5 @@
 -- Deletes an object. Waiters are told and go on waiting for a new one; leases end.
--- KEYS: dirty index seq meta leases weights queue ageing waiting memory events
+-- KEYS: dirty index seq meta leases weights queue ageing waiting events
 -- ARGV: owner
 -- REPLY: code next_change_ms owner
 -- GUARANTEE: leaves no key without a TTL.
@@ -29,7 +29,6 @@ call('SREM', KEYS[2], object.id)
 object.fields = {}
 record(object, 'deleted', '', '', '', 'by ' .. owner)
 call('PEXPIRE', object.events, WAITER_TTL)
-call('PEXPIRE', object.memory, MEMORY_TTL)
 announce(object)
 broadcast(object, 'deleted ' .. object.epoch)
 return {DELETED, -1, current}

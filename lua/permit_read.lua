@@ -1,5 +1,5 @@
 -- All state of one object, as one snapshot; what has expired is freed first.
--- KEYS: dirty index seq meta leases weights queue ageing waiting memory events
+-- KEYS: dirty index seq meta leases weights queue ageing waiting events
 -- ARGV: holders_limit waiters_limit
 -- REPLY: code next_change_ms now_ms in_use holders_total waiters_total fields_count (field value)*
 -- REPLY: holders_count (holder expires_ms token permits since ttl pod uid node claim)*
@@ -54,7 +54,7 @@ local fields = call('HGETALL', object.meta)
 local holder_list, holder_count = holders()
 local waiter_list, waiter_count = waiters()
 local reply = {
-  READ, until_moment(next_moment(object)), text(NOW), in_use(object), object.count, call('ZCARD', object.queue),
+  READ, until_moment(next_moment(object)), text(NOW), in_use(object), call('ZCARD', object.leases), call('ZCARD', object.queue),
   #fields / 2,
 }
 append(reply, fields)

@@ -1,5 +1,5 @@
 -- Gives back a holder's permits and grants them to the waiters whose turn it is.
--- KEYS: dirty index seq meta leases weights queue ageing waiting memory events
+-- KEYS: dirty index seq meta leases weights queue ageing waiting events
 -- ARGV: request holder token event
 -- REPLY: code next_change_ms
 -- GUARANTEE: frees before it writes anything else; a retry answers as the first call did; never frees twice.
@@ -29,8 +29,8 @@ end
 local function explain()
   local expired = recall(OBJECT, 'expired/' .. HOLDER) and not call('ZSCORE', OBJECT.leases, HOLDER)
   local code = expired and EXPIRED or OBJECT.epoch and NOT_HELD or ABSENT
-  redis.pcall('HSET', OBJECT.memory, REQUEST, code, 'released/' .. HOLDER, text(NOW))
-  redis.pcall('PEXPIRE', OBJECT.memory, MEMORY_TTL)
+  redis.pcall('SET', memory_key(OBJECT, REQUEST), code, 'PX', MEMORY_TTL)
+  redis.pcall('SET', memory_key(OBJECT, 'released/' .. HOLDER), text(NOW), 'PX', MEMORY_TTL)
   return code
 end
 

@@ -1,5 +1,5 @@
 -- Gives a live lease a new end: now + ttl, not longer than that.
--- KEYS: dirty index seq meta leases weights queue ageing waiting memory events
+-- KEYS: dirty index seq meta leases weights queue ageing waiting events
 -- ARGV: holder token ttl
 -- REPLY: code next_change_ms token expires_in_ms permits
 -- GUARANTEE: never revives a lease that has ended; works at maxmemory.
@@ -13,7 +13,7 @@ local t = held and call('HMGET', lease_key(object, holder), 'token', 'ttl', 'per
 local answer
 if not held then
   answer = {object.epoch and LOST or ABSENT, -1, '', 0, 0}
-elseif not t[1] or t[4] or (token ~= '' and token ~= t[1]) then
+elseif not t[1] or t[4] or score_of(held) <= NOW or (token ~= '' and token ~= t[1]) then
   answer = {LOST, -1, t[1] or '', 0, 0}
 else
   local ttl = asked < 0 and tonumber(t[2]) or asked

@@ -1,5 +1,5 @@
 -- Starts a new epoch at once: every lease ends, counters start again, waiters are served from the new life.
--- KEYS: dirty index seq meta leases weights queue ageing waiting memory events
+-- KEYS: dirty index seq meta leases weights queue ageing waiting events
 -- ARGV:
 -- REPLY: code next_change_ms epoch
 -- GUARANTEE: no lease of the old epoch can be renewed or confirmed afterwards.

@@ -26,10 +26,10 @@ local function until_moment(moment)
   return math.max(0, moment - NOW)
 end
 
--- ARGV[i] as a whole number of at least `least`; anything else fails before the first write.
-local function whole(i, name, least)
+-- ARGV[i] as a whole number from `least` to `most`; anything else fails before the first write.
+local function whole(i, name, least, most)
   local number = tonumber(ARGV[i])
-  if not number or number ~= math.floor(number) or number < least then
+  if not number or number ~= math.floor(number) or number < least or number > (most or 2 ^ 53) then
     error('KONDUCTOR argument ' .. name .. ' must be a whole number, got ' .. tostring(ARGV[i]))
   end
   return number

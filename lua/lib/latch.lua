@@ -5,10 +5,10 @@
 --@include lib/memory
 local WATCHERS = 6
 
--- The latch whose six keys start at KEYS[3], with its hash as it stands.
+-- The latch whose five keys start at KEYS[3], with its hash as it stands.
 local function latch()
   local object = {
-    meta = KEYS[3], arrivals = KEYS[4], cycles = KEYS[5], waiters = KEYS[6], memory = KEYS[7], events = KEYS[8],
+    meta = KEYS[3], arrivals = KEYS[4], cycles = KEYS[5], waiters = KEYS[6], events = KEYS[7],
     fields = {}, changed = false, id = id_of(KEYS[3]),
   }
   local flat = call('HGETALL', object.meta)

@@ -19,9 +19,10 @@ local function begin_epoch(object)
   drop_leases(object)
   object.epoch = text(math.max(NOW_US, (tonumber(object.epoch or 0) or 0) + 1))
   object.grants = 0
+  object.calm = 0
   object.expiries = 0
   call('HDEL', object.meta, 'refusals', 'timeouts', 'waited', 'longest', 'renewals')
-  call('HSET', object.meta, 'epoch', object.epoch, 'created', text(NOW), 'extra', '0', 'grants', '0', 'expiries', '0')
+  call('HSET', object.meta, 'epoch', object.epoch, 'created', text(NOW), 'extra', '0', 'grants', '0', 'expiries', '0', 'calm', '0')
   object.fields = {}
   object.changed = true
 end

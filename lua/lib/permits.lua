@@ -5,11 +5,21 @@
 --@include lib/memory
 local EXPIRY_BATCH = 500
 local EXPIRY_BATCHES = 10
+local LONGEST_CALM = 3600000
 
 local OBJECTS = {}
 
 local function in_use(object)
+  object.count = object.count or call('ZCARD', object.leases)
   return object.count + object.extra
+end
+
+-- Notes that a lease ends at `moment`: until then at the latest the object is calm.
+local function expect_end(object, moment)
+  if moment < object.calm then
+    object.calm = moment
+    set(object, 'calm', text(moment))
+  end
 end
 
 local function next_expiry(object)
@@ -23,7 +33,7 @@ local function drop_lease(object, holder)
     return false
   end
   call('DEL', lease_key(object, holder))
-  object.count = object.count - 1
+  object.count = object.count and object.count - 1
   object.changed = true
   if object.extra > 0 then
     local weight = call('HGET', object.weights, holder)
@@ -67,10 +77,25 @@ local function expire(object)
   end
 end
 
--- Reads the object's hash and the two numbers that all decisions need, then frees what has expired.
+-- Looks who waits and what ends next, frees what has expired, and notes until when the object will be calm: nobody
+-- waits and no lease ends, so that scripts need not look until then.
+local function look(object)
+  object.waiters = call('HLEN', object.waiting)
+  object.expiry_before = next_expiry(object)
+  object.head_before = object.waiters > 0 and call('ZRANGE', object.queue, 0, 0)[1] or false
+  if object.expiry_before <= NOW then
+    expire(object)
+  end
+  if object.epoch and object.waiters == 0 then
+    object.calm = math.min(next_expiry(object), NOW + LONGEST_CALM)
+    set(object, 'calm', text(object.calm))
+  end
+end
+
+-- Reads the object's hash. A calm object has nothing else to look at.
 local function load(object)
   local m = call('HMGET', object.meta, 'epoch', 'permits', 'ttl', 'policy', 'bypass', 'token', 'extra',
-    'grants', 'expiries')
+    'grants', 'expiries', 'calm')
   object.epoch = m[1]
   object.permits = tonumber(m[2]) or 0
   object.ttl = tonumber(m[3]) or 0
@@ -83,23 +108,24 @@ local function load(object)
   object.id = id_of(object.meta)
   object.fields = {}
   object.changed = false
-  object.count = call('ZCARD', object.leases)
-  object.waiters = call('HLEN', object.waiting)
-  object.expiry_before = object.count > 0 and next_expiry(object) or math.huge
-  object.head_before = object.waiters > 0 and call('ZRANGE', object.queue, 0, 0)[1] or false
+  object.calm = tonumber(m[10]) or 0
+  object.waiters = 0
   OBJECTS[#OBJECTS + 1] = object
   OBJECTS[object.id] = object
-  if object.expiry_before <= NOW then
-    expire(object)
+  if object.calm <= NOW then
+    look(object)
   end
   return object
 end
 
--- The object whose eight keys start at KEYS[first].
+-- The object whose seven keys start at KEYS[first].
 local function object_at(first)
+  if OBJECTS[id_of(KEYS[first])] then
+    error('KONDUCTOR ' .. id_of(KEYS[first]) .. ' is named twice')
+  end
   return load({
     meta = KEYS[first], leases = KEYS[first + 1], weights = KEYS[first + 2], queue = KEYS[first + 3],
-    ageing = KEYS[first + 4], waiting = KEYS[first + 5], memory = KEYS[first + 6], events = KEYS[first + 7],
+    ageing = KEYS[first + 4], waiting = KEYS[first + 5], events = KEYS[first + 6],
   })
 end
 
@@ -111,7 +137,7 @@ local function object_named(id)
   local meta = meta_of(id)
   return load({
     meta = meta, leases = meta .. ':leases', weights = meta .. ':weights', queue = meta .. ':queue',
-    ageing = meta .. ':ageing', waiting = meta .. ':waiting', memory = meta .. ':memory', events = meta .. ':events',
+    ageing = meta .. ':ageing', waiting = meta .. ':waiting', events = meta .. ':events',
   })
 end
 
@@ -129,6 +155,7 @@ local function set_expiry(object, holder, moment)
   else
     call('PEXPIREAT', twin, text(moment))
     call('ZADD', object.leases, text(moment), holder)
+    expect_end(object, moment)
   end
   object.changed = true
 end
@@ -157,7 +184,8 @@ local function add_lease(object, holder, moment)
   if call('ZADD', object.leases, 'NX', end_of(moment), holder) == 0 then
     return false
   end
-  object.count = object.count + 1
+  object.count = object.count and object.count + 1
+  expect_end(object, moment)
   return true
 end
 

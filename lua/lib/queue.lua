@@ -178,7 +178,7 @@ end
 
 -- When the object changes by itself: the next expiry, or with free permits the next ageing.
 local function next_moment(object)
-  local moment = object.count > 0 and next_expiry(object) or math.huge
+  local moment = next_expiry(object)
   if object.waiters > 0 and in_use(object) < object.permits then
     local first = call('ZRANGE', object.ageing, 0, 0, 'WITHSCORES')
     if first[2] then
