@@ -52,7 +52,10 @@ class Opened:
 
 @dataclass(slots=True)
 class _Wait:
-    """One wait: which cycle (0: the script decides) of which epoch (empty: any), as far as it is known."""
+    """One wait: for which cycle (0: the script decides) of which epoch (empty: any).
+
+    What the script decided first, `awaited`, stays what is waited for as long as the epoch it belongs to lasts.
+    """
 
     keys: ObjectKeys
     holder: str
@@ -64,7 +67,15 @@ class _Wait:
     seen_epoch: str = ""
 
     def call(self) -> Call:
-        return Call(WAIT, self.keys.latch, (self.request, self.holder, self.cycle, self.epoch))
+        cycle = self.awaited if self.seen_epoch else self.cycle
+        return Call(WAIT, self.keys.latch, (self.request, self.holder, cycle, self.epoch))
+
+    def outlived(self, epoch: str) -> bool:
+        """Return whether a new epoch has come, and forget the cycle that was awaited in the old one."""
+        if self.epoch or self.seen_epoch in {"", epoch}:
+            return False
+        self.seen_epoch = ""
+        return True
 
     def check_epoch(self, epoch: str) -> None:
         """Raise `Replaced` if the wait is bound to another epoch."""
@@ -156,6 +167,8 @@ def _until_open(this: _Wait, timeout_ms: int | None, *, must_exist: bool) -> Flo
         try:
             answer = yield this.call()
             patience.connected()
+            if this.outlived(answer.reply[2]):
+                continue
             opened = yield from _judge(this, answer.reply, patience, must_exist=must_exist)
             now = yield Clock()
             if opened is not None:

@@ -181,8 +181,9 @@ def _block(ask: Ask, reply: _Reply, patience: Patience) -> Flow[None]:
             return
         try:
             message = yield Block(ask.wake, seconds)
-        except Unavailable:
-            return  # the next call says so
+        except Unavailable as error:
+            yield from patience.sit_out(error)
+            return
         now = yield Clock()
         if message is None:
             continue
