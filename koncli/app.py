@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from konductor_core.client import Konductor
     from konductor_core.config import Settings
     from konductor_core.identity import Kind
-    from konductor_core.models import Event, Spec, Status
+    from konductor_core.models import Event, Status
 
 
 class Defined(Protocol):
@@ -30,7 +30,7 @@ class Defined(Protocol):
 class Handle(Protocol):
     """What every kind's handle can do; the shared verbs need no more."""
 
-    def define_spec(self, spec: Spec, labels: Mapping[str, str] | None = None) -> Defined:
+    def define_spec(self, spec: Any, labels: Mapping[str, str] | None = None) -> Defined:  # noqa: ANN401 - its own kind of spec
         """Create the object, or update it to this spec."""
 
     def status(self) -> Status:

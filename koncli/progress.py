@@ -77,7 +77,7 @@ class Waiting:
 
     def _rewrite(self) -> None:
         try:
-            columns = os.get_terminal_size(sys.stderr.fileno()).columns
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80
         except (OSError, ValueError):
             columns = 80
         self._write("\r\x1b[K" + self._line()[: max(1, columns - 1)])

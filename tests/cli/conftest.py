@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from konductor_core.client import Konductor
 from tests.cli.running import KONCLI, Cli
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _cli(url: str, directory: Path) -> Iterator[Cli]:
+def cli_on(url: str, directory: Path) -> Iterator[Cli]:
+    """Yield koncli on the server at `url`, as host `host-1`, with `directory` as its home."""
     env = {
         "PATH": f"{Path(KONCLI).parent}:{os.environ['PATH']}",
         "HOME": str(directory),
@@ -31,20 +33,21 @@ def _cli(url: str, directory: Path) -> Iterator[Cli]:
         "KONDUCTOR_REDIS_URL": url,
         "KONDUCTOR_NAMESPACE": "etl",
     }
-    cli = Cli(env, directory)
-    try:
-        yield cli
-    finally:
-        cli.close()
+    with Konductor(url, namespace="etl") as k:
+        cli = Cli(env, directory, k)
+        try:
+            yield cli
+        finally:
+            cli.close()
 
 
 @pytest.fixture
 def cli(valkey_server: Server, tmp_path: Path) -> Iterator[Cli]:
-    with _cli(valkey_server.url, tmp_path) as made:
+    with cli_on(valkey_server.url, tmp_path) as made:
         yield made
 
 
 @pytest.fixture
 def etl(server: Server, tmp_path: Path) -> Iterator[Cli]:
-    with _cli(server.url, tmp_path) as made:
+    with cli_on(server.url, tmp_path) as made:
         yield made

@@ -1,5 +1,7 @@
 """The installed `koncli` in subprocesses: run to the end, or in the background."""
 
+from __future__ import annotations
+
 import json
 import signal
 import subprocess
@@ -8,7 +10,10 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from konductor_core.client import Konductor
 
 KONCLI = str(Path(sys.executable).with_name("koncli"))
 PATIENCE = 30.0
@@ -70,6 +75,14 @@ class Running:
                 assert left > 0, f"never said {text!r}: {self.lines} {self._out}"
                 self._news.wait(left)
 
+    def over(self, seconds: float) -> bool:
+        """Wait so long for the end; tell whether it came."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def end(self, signum: int | None = None) -> Result:
         """Send a signal if one is given, and wait for the end."""
         if signum is not None:
@@ -86,6 +99,8 @@ class Cli:
 
     env: dict[str, str]
     cwd: Path
+    k: Konductor
+    """The library on the same server and namespace: faster than a process to prepare things and to look at them."""
     running: list[Running] = field(default_factory=list)
 
     def __call__(self, *arguments: str, stdin: str | bytes | None = None, **env: str) -> Result:

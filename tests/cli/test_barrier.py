@@ -7,13 +7,12 @@ from tests.cli.running import Cli
 
 @pytest.fixture
 def bar(cli: Cli) -> Cli:
-    cli.ok("barrier", "create", "b", "--expected", "3", "--timeout", "2h")
+    cli.k.barrier("b").define(3, timeout="2h")
     return cli
 
 
 def status(cli: Cli, name: str = "b") -> dict[str, object]:
-    found: dict[str, object] = cli.ok("barrier", "status", name, "-o", "json").json
-    return found
+    return cli.k.barrier(name).status().to_dict()
 
 
 def test_create_says_whether_it_created_updated_or_found_nothing_to_do(cli: Cli) -> None:
@@ -24,7 +23,7 @@ def test_create_says_whether_it_created_updated_or_found_nothing_to_do(cli: Cli)
 
 
 def test_status_has_everything_flat_beginning_with_kind_name_and_namespace(bar: Cli) -> None:
-    found = status(bar)
+    found = bar.ok("barrier", "status", "b", "-o", "json").json
     assert list(found)[:3] == ["kind", "name", "namespace"]
     assert (found["phase"], found["arrived"], found["expected"], found["timeout"]) == ("Waiting", 0, 3, "2h")
 
@@ -63,8 +62,8 @@ def test_saying_who_arrives_in_two_ways_is_refused(bar: Cli) -> None:
 
 
 def test_a_quorum_opens_the_barrier(cli: Cli) -> None:
-    cli.ok("barrier", "create", "b", "--expected", "5", "--quorum", "2")
-    cli.ok("barrier", "arrive", "b", "1")
+    cli.k.barrier("b").define(5, quorum=2)
+    cli.k.barrier("b").arrive("1")
     cli.ok("barrier", "arrive", "b", "2")
     assert status(cli)["phase"] == "Open"
     cli.ok("barrier", "wait", "b", "--timeout=0")
@@ -73,10 +72,10 @@ def test_a_quorum_opens_the_barrier(cli: Cli) -> None:
 def test_waiting_prints_a_line_for_each_change_and_ends_when_it_opens(bar: Cli) -> None:
     waiter = bar.start("barrier", "wait", "b", "--timeout", "2h")
     assert waiter.said("0/3 arrived") == "barrier/b: 0/3 arrived, waiting for 3 more, 2h left"
-    bar.ok("barrier", "arrive", "b", "1")
+    bar.k.barrier("b").arrive("1")
     assert waiter.said("1/3 arrived").startswith("barrier/b: 1/3 arrived, waiting for 2 more")
-    bar.ok("barrier", "arrive", "b", "2")
-    bar.ok("barrier", "arrive", "b", "3")
+    bar.k.barrier("b").arrive("2")
+    bar.k.barrier("b").arrive("3")
     ended = waiter.end()
     assert ended.code == 0
     assert ended.out == "barrier/b is open: 3/3 arrived"
@@ -90,13 +89,13 @@ def test_waiting_too_long_ends_with_exit_code_3(bar: Cli) -> None:
 
 
 def test_a_failed_barrier_fails_its_waiters_and_later_arrivals_with_exit_code_6(cli: Cli) -> None:
-    cli.ok("barrier", "create", "b", "--expected", "3", "--timeout", "300ms")
+    cli.k.barrier("b").define(3, timeout="300ms")
     waited = cli("barrier", "wait", "b", "--timeout", "20s", "-o", "json")
     assert waited.code == 6
     assert '"code": "barrier-failed"' in waited.err
     assert cli("barrier", "arrive", "b").code == 6
     assert status(cli)["phase"] == "Failed"
-    cli.ok("barrier", "create", "b", "--expected", "3")
+    cli.k.barrier("b").define(3)
     assert status(cli)["phase"] == "Failed"
     cli.ok("barrier", "reset", "b")
     cli.ok("barrier", "arrive", "b")
@@ -114,7 +113,7 @@ def test_arrive_can_wait_for_the_others(bar: Cli) -> None:
 def test_a_reset_under_an_arrival_that_waits_ends_it_with_exit_code_6(bar: Cli) -> None:
     waiter = bar.start("barrier", "arrive", "b", "--wait", "--timeout", "20s")
     waiter.said("1/3 arrived")
-    bar.ok("barrier", "reset", "b")
+    bar.k.barrier("b").reset()
     ended = waiter.end()
     assert ended.code == 6
     assert "reset" in ended.err
@@ -123,15 +122,15 @@ def test_a_reset_under_an_arrival_that_waits_ends_it_with_exit_code_6(bar: Cli) 
 def test_waiting_also_waits_for_a_barrier_that_does_not_exist_yet(cli: Cli) -> None:
     waiter = cli.start("barrier", "wait", "later", "--timeout", "20s")
     assert waiter.said("does not exist yet") == "barrier/later does not exist yet, 20s left"
-    cli.ok("barrier", "create", "later", "--expected", "1")
-    cli.ok("barrier", "arrive", "later")
+    cli.k.barrier("later").define(1)
+    cli.k.barrier("later").arrive()
     assert waiter.end().code == 0
 
 
 def test_an_arrival_waits_for_its_barrier_to_be_made(cli: Cli) -> None:
     early = cli.start("barrier", "arrive", "later")
     assert early.said("does not exist yet").startswith("barrier/later does not exist yet, 1m left")
-    cli.ok("barrier", "create", "later", "--expected", "1")
+    cli.k.barrier("later").define(1)
     assert early.end().out == "host-1 arrived at barrier/later: 1/1, open"
 
 
@@ -168,7 +167,7 @@ def test_a_cyclic_barrier_opens_again_and_again(cli: Cli) -> None:
 
 
 def test_the_status_page_shows_arrivals(bar: Cli) -> None:
-    bar.ok("barrier", "arrive", "b", "customers")
+    bar.k.barrier("b").arrive("customers")
     page = bar.ok("barrier", "status", "b").out
     assert page.splitlines()[0] == "Barrier:   etl/b"
     assert "Arrived:   1/3" in page

@@ -79,8 +79,8 @@ def test_koncli_applies_the_manifests_in_the_place_of_kubectl(cli: Cli) -> None:
 
 def test_the_dashboard_reads_phase_arrived_and_available_with_jq(pipeline: Cli) -> None:
     for source in ("customers", "orders"):
-        pipeline.ok("barrier", "arrive", "extract-complete", HOSTNAME=f"extract-{source}")
-    pipeline.ok("semaphore", "acquire", "load-concurrency", "--wait", "--ttl=30m")
+        pipeline.k.barrier("extract-complete").arrive(source)
+    pipeline.k.semaphore("load-concurrency").acquire()
     shown = pipeline.shell(DASHBOARD)
     assert shown.code == 0, shown
     assert shown.out == textwrap.dedent("""\
@@ -106,10 +106,10 @@ def test_five_extracts_open_the_barrier_for_those_that_wait(pipeline: Cli) -> No
 
 def test_a_permit_acquired_in_one_process_is_released_by_another_of_the_same_host(pipeline: Cli) -> None:
     pipeline.ok("semaphore", "acquire", "load-concurrency", "--wait", "--ttl=30m")
-    assert pipeline.ok("semaphore", "status", "load-concurrency", "-o", "json").json["inUse"] == 1
+    assert pipeline.k.semaphore("load-concurrency").status().in_use == 1
     released = pipeline.ok("semaphore", "release", "load-concurrency")
     assert released.out == "released semaphore/load-concurrency, held by host-1\n"
-    assert pipeline.ok("semaphore", "status", "load-concurrency", "-o", "json").json["inUse"] == 0
+    assert pipeline.k.semaphore("load-concurrency").status().in_use == 0
 
 
 def test_the_status_pages_of_the_monitoring_section_are_for_people(pipeline: Cli) -> None:
@@ -128,7 +128,7 @@ def test_dynamic_scaling_takes_permits_by_the_size_of_the_data(pipeline: Cli, li
     (pipeline.cwd / "input.json").write_text("{}\n" * lines)
     scaled = pipeline.shell(SCALING)
     assert scaled.code == 0, scaled
-    assert pipeline.ok("semaphore", "status", "load-concurrency", "-o", "json").json["inUse"] == permits
+    assert pipeline.k.semaphore("load-concurrency").status().in_use == permits
 
 
 def test_cleaning_up_after_a_failure_starts_everything_anew(pipeline: Cli) -> None:

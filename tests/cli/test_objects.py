@@ -25,7 +25,8 @@ spec: {permits: 2, ttl: 30m}
 
 @pytest.fixture
 def both(cli: Cli) -> Cli:
-    cli.ok("apply", "-f", "-", stdin=OBJECTS)
+    cli.k.barrier("b").define(5, timeout="2h", labels={"stage": "extract"})
+    cli.k.semaphore("s").define(2, ttl="30m", labels={"stage": "load"})
     return cli
 
 
@@ -53,7 +54,7 @@ def test_a_manifest_may_name_its_namespace_but_not_against_the_flag(cli: Cli) ->
 
 
 def test_what_get_prints_can_be_applied_again(both: Cli) -> None:
-    both.ok("barrier", "arrive", "b")
+    both.k.barrier("b").arrive()
     for form in ("json", "yaml"):
         printed = both.ok("get", "-o", form).out
         applied = both.ok("apply", "-f", "-", stdin=printed)
@@ -113,9 +114,9 @@ def test_status_works_across_kinds(both: Cli) -> None:
 def test_status_can_wait_for_the_next_change(both: Cli) -> None:
     waiting = both.start("barrier", "status", "b", "--wait-for-update", "--timeout", "20s", "-o", "json")
     for number in itertools.count():  # the first one may come before it listens
-        if waiting.process.poll() is not None:
+        if waiting.over(0.1):
             break
-        both.ok("barrier", "arrive", "b", f"arrival-{number}")
+        both.k.barrier("b").arrive(f"arrival-{number}")
     assert waiting.end().json["arrived"] > 0
     assert both("barrier", "status", "b", "--wait-for-update", "--timeout", "100ms").code == 3
 
@@ -135,8 +136,7 @@ def test_deleting_a_whole_kind_needs_a_selector(both: Cli) -> None:
 
 
 def test_events_tell_what_happened_in_utc(both: Cli) -> None:
-    both.ok("semaphore", "acquire", "s", "--holder", "me")
-    both.ok("semaphore", "release", "s", "--holder", "me")
+    both.k.semaphore("s").acquire(holder="me").release()
     lines = both.ok("events", "semaphore/s").out.splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z  semaphore/s  ", line) for line in lines)
     assert [line.split()[2] for line in lines if "holder=me" in line] == ["granted", "released"]
@@ -149,7 +149,7 @@ def test_events_tell_what_happened_in_utc(both: Cli) -> None:
 def test_following_events_prints_new_ones_until_interrupted(both: Cli) -> None:
     following = both.start("events", "semaphore/s", "-f", "-o", "json")
     following.said('"type"')
-    both.ok("semaphore", "acquire", "s", "--holder", "me")
+    both.k.semaphore("s").acquire(holder="me")
     following.said('"holder": "me"')
     ended = following.end(signal.SIGINT)
     assert ended.code == 130
@@ -160,9 +160,9 @@ def test_following_events_prints_new_ones_until_interrupted(both: Cli) -> None:
 def test_watching_prints_a_row_for_each_change_until_the_object_is_gone(both: Cli) -> None:
     watching = both.start("barrier", "watch", "b")
     watching.said("0/5")
-    both.ok("barrier", "arrive", "b", "1")
+    both.k.barrier("b").arrive("1")
     watching.said("1/5")
-    both.ok("barrier", "delete", "b")
+    both.k.barrier("b").delete()
     watching.said("absent")
     ended = watching.end(signal.SIGTERM)
     assert ended.code == 143
@@ -170,8 +170,8 @@ def test_watching_prints_a_row_for_each_change_until_the_object_is_gone(both: Cl
 
 
 def test_watching_a_kind_sees_new_objects(cli: Cli) -> None:
-    cli.ok("barrier", "create", "first", "--expected", "1")
+    cli.k.barrier("first").define(1)
     watching = cli.start("barrier", "watch", "-o", "json")
     watching.said('"first"')
-    cli.ok("barrier", "create", "second", "--expected", "1")
+    cli.k.barrier("second").define(1)
     assert json.loads(watching.said('"second"'))["phase"] == "Waiting"
