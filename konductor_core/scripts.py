@@ -64,7 +64,7 @@ SCRIPTS: Final = _table(
     ),
     ("permit_cancel", SEVERAL_KEYS, "request holder reason", "code next_change_ms"),
     ("permit_define", PERMIT_KEYS, "owner labels permits ttl policy bypass", "code next_change_ms epoch owner"),
-    ("permit_delete", PERMIT_KEYS, "owner", "code next_change_ms owner"),
+    ("permit_delete", PERMIT_KEYS, "request owner", "code next_change_ms owner"),
     (
         "permit_read",
         PERMIT_KEYS,
@@ -75,7 +75,7 @@ SCRIPTS: Final = _table(
     ),
     ("permit_release", PERMIT_KEYS, "request holder token event", "code next_change_ms"),
     ("permit_renew", PERMIT_KEYS, "holder token ttl", "code next_change_ms token expires_in_ms permits"),
-    ("permit_reset", PERMIT_KEYS, "", "code next_change_ms epoch"),
+    ("permit_reset", PERMIT_KEYS, "request", "code next_change_ms epoch"),
     (
         "barrier_arrive",
         LATCH_KEYS,
@@ -83,7 +83,7 @@ SCRIPTS: Final = _table(
         "code next_change_ms epoch cycle arrived expected target phase reason",
     ),
     ("barrier_define", LATCH_KEYS, "owner labels expected quorum timeout cyclic", "code next_change_ms epoch owner"),
-    ("barrier_delete", LATCH_KEYS, "owner", "code next_change_ms owner"),
+    ("barrier_delete", LATCH_KEYS, "request owner", "code next_change_ms owner"),
     ("barrier_leave", LATCH_KEYS, "request", "code next_change_ms"),
     (
         "barrier_read",
@@ -92,7 +92,7 @@ SCRIPTS: Final = _table(
         "code next_change_ms now_ms arrived waiting fields_count (field value)*",
         "arrivals_count (arrival at_ms)*",
     ),
-    ("barrier_reset", LATCH_KEYS, "", "code next_change_ms epoch"),
+    ("barrier_reset", LATCH_KEYS, "request", "code next_change_ms epoch"),
     (
         "barrier_wait",
         LATCH_KEYS,

@@ -1,20 +1,25 @@
 -- Deletes a barrier; waiters are told and go on waiting for a new one.
 -- KEYS: dirty index meta arrivals cycles waiters events
--- ARGV: owner
+-- ARGV: request owner
 -- REPLY: code next_change_ms owner
--- GUARANTEE: leaves no key without a TTL.
+-- GUARANTEE: leaves no key without a TTL; a retry does not delete what was made anew.
 --@include lib/codes
 --@include lib/ownership
 --@include lib/barrier
 
-local owner = ARGV[1]
+local request, owner = ARGV[1], ARGV[2]
 local object = latch()
 local current = object.state.owner
-if not object.epoch then
+local before = recall(object, request)
+if before then
+  return {DELETED, -1, before}
+elseif not object.epoch then
   return {ABSENT, -1, ''}
 elseif is_foreign(current, owner) then
   return {OWNED, -1, current}
 end
+remember(object, request, current)
+remember(object, 'last-epoch', object.epoch)
 call('DEL', object.meta, object.arrivals, object.cycles, object.waiters)
 call('SREM', KEYS[2], object.id)
 record(object, 'deleted', '', '', '', 'by ' .. owner)

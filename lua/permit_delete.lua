@@ -1,19 +1,23 @@
 -- Deletes an object. Waiters are told and go on waiting for a new one; leases end.
 -- KEYS: dirty index seq meta leases weights queue ageing waiting events
--- ARGV: owner
+-- ARGV: request owner
 -- REPLY: code next_change_ms owner
--- GUARANTEE: leaves no key without a TTL.
+-- GUARANTEE: leaves no key without a TTL; a retry does not delete what was made anew.
 --@include lib/codes
 --@include lib/ownership
 --@include lib/lifecycle
 
-local owner = ARGV[1]
+local REQUEST, OWNER = ARGV[1], ARGV[2]
 local object = object_at(4)
 local current = call('HGET', object.meta, 'owner')
-if not object.epoch then
+local before = recall(object, REQUEST)
+if before then
+  finish()
+  return {DELETED, -1, before}
+elseif not object.epoch then
   finish()
   return {ABSENT, -1, ''}
-elseif is_foreign(current, owner) then
+elseif is_foreign(current, OWNER) then
   finish()
   return {OWNED, -1, current}
 end
@@ -24,10 +28,13 @@ for _, holder in ipairs(call('ZRANGE', object.queue, 0, -1)) do
     wake(request, 'deleted')
   end
 end
+remember(object, REQUEST, current)
+remember(object, 'last-epoch', object.epoch)
+remember(object, 'last-token', text(object.token))
 call('DEL', object.meta, object.queue, object.ageing, object.waiting)
 call('SREM', KEYS[2], object.id)
 object.fields = {}
-record(object, 'deleted', '', '', '', 'by ' .. owner)
+record(object, 'deleted', '', '', '', 'by ' .. OWNER)
 call('PEXPIRE', object.events, WAITER_TTL)
 announce(object)
 broadcast(object, 'deleted ' .. object.epoch)

@@ -10,7 +10,7 @@ from konductor_core import keys as layout
 from konductor_core.codes import Code
 from konductor_core.errors import NotFound, Owned
 from konductor_core.flows.steps import Call, Command, Flow
-from konductor_core.identity import Kind
+from konductor_core.identity import Kind, new_request_id
 from konductor_core.models import BarrierSpec, Event, SemaphoreSpec
 from konductor_core.scripts import SCRIPTS, Script
 
@@ -70,7 +70,7 @@ def _owned(keys: ObjectKeys, verb: str) -> Owned:
 
 def delete(kind: Kind, keys: ObjectKeys, owner: str) -> Flow[bool]:
     """Delete the object; False if there was none. Raises `Owned` if a custom resource owns it."""
-    answer = yield Call(_script(kind, "delete"), _keys(kind, keys), (owner,))
+    answer = yield Call(_script(kind, "delete"), _keys(kind, keys), (new_request_id(), owner))
     if answer.reply[0] == Code.OWNED:
         raise _owned(keys, "delete")
     return bool(answer.reply[0] == Code.DELETED)
@@ -78,7 +78,7 @@ def delete(kind: Kind, keys: ObjectKeys, owner: str) -> Flow[bool]:
 
 def reset(kind: Kind, keys: ObjectKeys) -> Flow[str]:
     """Start a new epoch and return it. Raises `NotFound`."""
-    answer = yield Call(_script(kind, "reset"), _keys(kind, keys), ())
+    answer = yield Call(_script(kind, "reset"), _keys(kind, keys), (new_request_id(),))
     if answer.reply[0] == Code.ABSENT:
         raise NotFound(f"{keys.id} does not exist")
     return str(answer.reply[2])

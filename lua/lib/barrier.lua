@@ -79,13 +79,14 @@ end
 -- A new life with nothing carried over, but for the answers to requests that may be repeated.
 local function begin_epoch(object)
   call('DEL', object.arrivals, object.cycles)
-  object.epoch = text(math.max(NOW_US, (tonumber(object.epoch or 0) or 0) + 1))
+  object.epoch = next_epoch(object)
   change(object, 'epoch', object.epoch)
   change(object, 'created', text(NOW))
   change(object, 'phase', 'Waiting')
   change(object, 'cycle', '1')
   for _, field in ipairs({'lastcycle', 'opened', 'failed', 'reason', 'progress', 'repeats'}) do
     object.state[field] = nil
+    object.fields[field] = nil
     call('HDEL', object.meta, field)
   end
   set_deadline(object)

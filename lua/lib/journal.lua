@@ -18,7 +18,9 @@ local function save(object)
     list[#list + 1] = value
   end
   if #list > 0 then
-    call('HSET', object.meta, unpack(list))
+    -- Without a change there is only a note on when to look again, which may fail at maxmemory.
+    local write = object.changed and call or redis.pcall
+    write('HSET', object.meta, unpack(list))
     object.fields = {}
   end
 end

@@ -30,6 +30,7 @@ end
 
 -- Registers a broadcast waiter for the count of waiters; one that stops its heartbeat falls out by itself.
 local function register(object, request)
+  call('ZREMRANGEBYSCORE', object.waiters, '-inf', text(NOW))
   if call('ZADD', object.waiters, text(NOW + WAITER_TTL), request) == 1 then
     object.changed = true
   end

@@ -14,15 +14,18 @@ local function drop_leases(object)
   object.extra = 0
 end
 
--- A new life: nothing held, nothing counted. Who waits goes on waiting, for the new life.
+-- A new life: nothing held, nothing counted. Who waits goes on waiting, for the new life. Tokens and epochs grow over
+-- a deletion too, also if the clock has gone back since.
 local function begin_epoch(object)
   drop_leases(object)
-  object.epoch = text(math.max(NOW_US, (tonumber(object.epoch or 0) or 0) + 1))
+  object.epoch = next_epoch(object)
+  object.token = math.max(object.token, tonumber(recall(object, 'last-token') or '0'))
   object.grants = 0
   object.calm = 0
   object.expiries = 0
   call('HDEL', object.meta, 'refusals', 'timeouts', 'waited', 'longest', 'renewals')
-  call('HSET', object.meta, 'epoch', object.epoch, 'created', text(NOW), 'extra', '0', 'grants', '0', 'expiries', '0', 'calm', '0')
+  call('HSET', object.meta, 'epoch', object.epoch, 'created', text(NOW), 'token', text(object.token), 'extra', '0',
+    'grants', '0', 'expiries', '0', 'calm', '0')
   object.fields = {}
   object.changed = true
 end

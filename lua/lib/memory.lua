@@ -16,3 +16,9 @@ end
 local function forget(object, what)
   call('DEL', memory_key(object, what))
 end
+
+-- The name of a new life of the object: greater than that of any before.
+local function next_epoch(object)
+  local before = object.epoch or recall(object, 'last-epoch') or '0'
+  return text(math.max(NOW_US, tonumber(before) + 1))
+end

@@ -58,14 +58,15 @@ local function request_of(object, holder)
   return request
 end
 
--- Moves waiters older than maxBypass ahead of all priorities; their score keeps their sequence.
+-- Moves waiters older than maxBypass ahead of all priorities; their score keeps their sequence. What frees memory comes
+-- first: after it ZADD is allowed at maxmemory too.
 local function promote(object)
   for _, holder in ipairs(call('ZRANGEBYSCORE', object.ageing, '-inf', text(NOW))) do
     local score = call('ZSCORE', object.queue, holder)
+    call('ZREM', object.ageing, holder)
     if score then
       call('ZADD', object.queue, text(math.fmod(tonumber(score), BAND)), holder)
     end
-    call('ZREM', object.ageing, holder)
   end
 end
 
@@ -127,7 +128,7 @@ end
 
 local function count_wait(object, request)
   local m = call('HMGET', object.meta, 'waited', 'longest')
-  local waited = NOW - request.since
+  local waited = math.max(0, NOW - request.since)
   set(object, 'waited', text((tonumber(m[1]) or 0) + waited))
   set(object, 'longest', text(math.max(tonumber(m[2]) or 0, waited)))
   save(object)
