@@ -83,8 +83,19 @@ class App:
         if wanted not in self._clients:
             from konductor_core.client import Konductor
 
+            self._log(wanted)
             self._clients[wanted] = Konductor(namespace=wanted, settings=self.settings)
         return self._clients[wanted]
+
+    def _log(self, namespace: str) -> None:
+        """Set up logging if more than warnings are wanted, and say where we connect to."""
+        if self.settings.log_level == "warning":
+            return
+        import logging
+
+        logging.basicConfig(level=self.settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+        where, holder = self.settings.redis.display, self.settings.holder
+        logging.getLogger("koncli").info("%s, namespace %s, holder %s", where, namespace, holder)
 
     def handle(self, kind: Kind, name: str, namespace: str | None = None) -> Handle:
         """Return the handle of one object of any kind; InvalidInput for a name that can't exist."""

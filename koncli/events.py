@@ -12,6 +12,7 @@ from koncli.options import Verb
 from koncli.parameters import COUNT, timeout_option
 from koncli.targets import Target, parse_targets
 from konductor_core.durations import rfc3339, to_ms
+from konductor_core.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +38,9 @@ def events(app: App, objects: tuple[str, ...], *, follow: bool, limit: int, time
     found = sorted(_read_all(app, targets, limit, {}), key=_order)
     app.out.show(
         lambda: [_document(app, each) for each in found],
-        lambda: "\n".join(_line(each) for each in found) or f"no events in namespace {app.settings.namespace}",
+        lambda: "\n".join(_line(each) for each in found),
         dict.fromkeys(ref(kind, name) for kind, name, _ in found),
+        empty=f"no events in namespace {app.settings.namespace}",
     )
 
 
@@ -70,7 +72,7 @@ def _follow(app: App, targets: Sequence[Target], limit: int, timeout: str | None
     """Print what happened, then what happens, until the timeout or an interrupt."""
     import time
 
-    from koncli.watch import LOOK
+    from koncli.watch import LOOK_AGAIN, PAUSE, nudges
     from konductor_core.durations import HEARTBEAT
 
     deadline = None if timeout is None else time.monotonic() + to_ms(timeout) / 1000
@@ -78,14 +80,19 @@ def _follow(app: App, targets: Sequence[Target], limit: int, timeout: str | None
     again_at = 0.0
     for each in sorted(_read_all(app, targets, limit, seen), key=_order):
         _print(app, each)
-    for nudge in app.client().nudges(LOOK):
+    for nudge in nudges(app):
         now = time.monotonic()
         new: list[Happened] = []
-        if now >= again_at:
-            new = _read_all(app, targets, limit, seen)
-            again_at = now + HEARTBEAT / 1000
-        elif nudge is not None and any(t.kind is nudge[0] and t.name in (None, nudge[1]) for t in targets):
-            new = _read_all(app, [Target(*nudge)], limit, seen)
+        try:
+            if nudge is LOOK_AGAIN or now >= again_at:
+                new = _read_all(app, targets, limit, seen)
+                again_at = now + HEARTBEAT / 1000
+            elif isinstance(nudge, tuple) and any(t.kind is nudge[0] and t.name in (None, nudge[1]) for t in targets):
+                new = _read_all(app, [Target(*nudge)], limit, seen)
+        except Unavailable as error:
+            if not error.passing:
+                raise
+            again_at = now + PAUSE
         for each in sorted(new, key=_order):
             _print(app, each)
         if deadline is not None and time.monotonic() >= deadline:

@@ -63,6 +63,7 @@ def show(app: App, targets: Sequence[Target], selector: str | None) -> None:
             lambda: manifest(*found[0]) if single and found else listing(found),
             lambda: tables(app, found),
             [ref(kind, status.name) for kind, status in found],
+            empty=f"no objects in namespace {app.settings.namespace}",
         )
     if failed:
         click.get_current_context().exit(failed)
@@ -88,8 +89,6 @@ def listing(found: Sequence[tuple[Kind, Status]]) -> dict[str, object]:
 
 def tables(app: App, found: Sequence[tuple[Kind, Status]]) -> str:
     """Return a table for each kind; names carry their kind if there are several."""
-    if not found:
-        return f"no objects in namespace {app.settings.namespace}"
     kinds = list(dict.fromkeys(kind for kind, _ in found))
     printed = []
     for kind in kinds:

@@ -35,6 +35,10 @@ class Granted(Protocol):
         """The fencing token."""
 
     @property
+    def expires_in(self) -> float:
+        """Seconds for which it is surely held."""
+
+    @property
     def ttl_ms(self) -> int:
         """How long it lives unless renewed; 0: for ever."""
 
@@ -64,6 +68,9 @@ def report_grant(app: App, kind: Kind, name: str, lease: Granted, verb: str) -> 
     text = f"{verb} {permits_text(lease.permits)} of {ref(kind, name)} as {lease.holder}, token {lease.token}, {expiry}"
     fields: dict[str, object] = {"holder": lease.holder, "permits": lease.permits, "token": lease.token}
     fields["ttl"] = to_text(lease.ttl_ms)
+    if lease.ttl_ms:
+        # By this process's clock, counted from before the request: never longer than the server keeps it.
+        fields["expiresIn"] = to_text(int(lease.expires_in * 1000))
     report(app, kind, name, text, fields)
 
 

@@ -52,8 +52,13 @@ class Output:
         """Whether tables show their further columns."""
         return self.mode == "wide"
 
-    def show(self, document: Callable[[], Document], text: Callable[[], str], names: Iterable[str]) -> None:
-        """Print a result in the chosen form; only the form that is asked for is built."""
+    def show(
+        self, document: Callable[[], Document], text: Callable[[], str], names: Iterable[str], *, empty: str = ""
+    ) -> None:
+        """Print a result in the chosen form; only the form that is asked for is built.
+
+        For people, an empty text is replaced by the message `empty`, which is no result and so goes to stderr.
+        """
         if self.mode == "json":
             write(to_json(document(), indent=2))
         elif self.mode == "yaml":
@@ -65,6 +70,8 @@ class Output:
             lines = text()
             if lines:
                 write(lines)
+            elif empty:
+                message(empty)
 
     def stream(self, document: Document, text: str, name: str) -> None:
         """Print one element of a stream: a line of JSON, a YAML document, or a line of text."""

@@ -181,8 +181,9 @@ def holders(app: App, name: str) -> None:
     }
     app.out.show(
         lambda: document,
-        lambda: "\n\n".join(holder_tables(status, app.out)) or f"nobody holds {ref(Kind.SEMAPHORE, name)}",
+        lambda: "\n\n".join(holder_tables(status, app.out)),
         [holder.holder for holder in status.holders],
+        empty=f"nobody holds {ref(Kind.SEMAPHORE, name)}",
     )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
 from koncli.kinds import ref
-from koncli.output import pad, width
+from koncli.output import message, pad, width
 from koncli.views import view_of
 from konductor_core.durations import HEARTBEAT, to_ms
-from konductor_core.errors import NotFound
+from konductor_core.errors import NotFound, Unavailable
 from konductor_core.identity import check_name
 
 if TYPE_CHECKING:
@@ -22,18 +23,45 @@ if TYPE_CHECKING:
 LOOK = 1.0
 """Seconds after which the nudge iterator gives control back; no command is sent for that."""
 
+PAUSE = 2.0
+"""Seconds between tries while Redis is away."""
+
+LOOK_AGAIN = object()
+"""In the place of a nudge: we listen now, or again, and may have missed some."""
+
 MOVING = frozenset({"observedAt", "counters"})
 """Fields that change without the object having changed."""
+
+
+def nudges(app: App) -> Iterator[object]:
+    """Yield (kind, name) as objects change, `LOOK_AGAIN` at the start and after an outage, None in quiet moments.
+
+    A Redis that goes away later is waited for, saying so; one that is away at the start is `Unavailable`.
+    """
+    listened = False
+    while True:
+        try:
+            source = app.client().nudges(LOOK)
+            next(source)
+            listened = True
+            yield LOOK_AGAIN
+            yield from source
+        except Unavailable as error:
+            if not listened or not error.passing:
+                raise
+            message(f"{error.message}, trying again")
+            threading.Event().wait(PAUSE)
 
 
 class Followed:
     """What is known of one object: its status, None if it is absent, and when to read it again without a nudge."""
 
-    __slots__ = ("again_at", "status")
+    __slots__ = ("_facts", "again_at", "status")
 
     def __init__(self) -> None:
         self.status: Status | None = None
         self.again_at = 0.0
+        self._facts: object = LOOK_AGAIN
 
     def read(self, app: App, kind: Kind, name: str) -> bool:
         """Read the object; tells whether it differs from what was known."""
@@ -41,12 +69,18 @@ class Followed:
             status: Status | None = app.handle(kind, name).status()
         except NotFound:
             status = None
-        before, self.status = self.status, status
+        except Unavailable as error:
+            if self.status is None or not error.passing:
+                raise
+            self.again_at = time.monotonic() + PAUSE
+            return False
+        self.status = status
+        before, self._facts = self._facts, facts(status)
         wait_ms = HEARTBEAT
         if status is not None and status.next_change_ms >= 0:
             wait_ms = min(wait_ms, max(50, status.next_change_ms))
         self.again_at = time.monotonic() + wait_ms / 1000
-        return facts(before) != facts(status)
+        return before != self._facts
 
 
 def facts(status: Status | None) -> dict[str, object] | None:
@@ -62,16 +96,13 @@ def changes(app: App, kind: Kind, name: str | None, timeout: str | None) -> Iter
     Ends after `timeout`, which is None for never.
     """
     deadline = None if timeout is None else time.monotonic() + to_ms(timeout) / 1000
-    client = app.client()
-    nudges = client.nudges(LOOK)
-    next(nudges)  # it listens now, so that nothing is missed after the first look
-    names = [name] if name else [each for _, each in client.objects(kind)]
-    known = {each: Followed() for each in names}
-    for each, followed in known.items():
-        followed.read(app, kind, each)
-        yield each, followed.status
-    for nudge in nudges:
-        if nudge is not None and nudge[0] is kind and name in (None, nudge[1]):
+    known: dict[str, Followed] = {}
+    for nudge in nudges(app):
+        if nudge is LOOK_AGAIN:
+            names = [name] if name else [each for _, each in app.client().objects(kind)]
+            for each in (*known, *names):
+                known.setdefault(each, Followed()).again_at = 0.0
+        elif isinstance(nudge, tuple) and nudge[0] is kind and name in (None, nudge[1]):
             known.setdefault(nudge[1], Followed()).again_at = 0.0
         now = time.monotonic()
         for each, followed in list(known.items()):

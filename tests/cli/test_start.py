@@ -37,9 +37,9 @@ def test_flags_come_before_variables_and_variables_before_the_file(cli: Cli) -> 
     config = cli.cwd / "config.toml"
     config.write_text('output = "wide"\nnamespace = "of-the-file"\n')
     env = {"KONDUCTOR_CONFIG": str(config), "KONDUCTOR_NAMESPACE": ""}
-    assert cli("get", **env).out == "no objects in namespace of-the-file\n"
+    assert cli("get", **env).err == "no objects in namespace of-the-file\n"
     env["KONDUCTOR_NAMESPACE"] = "of-the-variable"
-    assert cli("get", **env).out == "no objects in namespace of-the-variable\n"
+    assert cli("get", **env).err == "no objects in namespace of-the-variable\n"
     assert "OWNER" in cli.ok("get", "-n", "etl", **env).out
     assert cli.ok("get", "-n", "etl", KONDUCTOR_OUTPUT="name", **env).out == "barrier/b\n"
     assert "ARRIVED" in cli.ok("get", "-n", "etl", "-o", "text", KONDUCTOR_OUTPUT="name", **env).out

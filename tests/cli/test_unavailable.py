@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -157,6 +158,28 @@ def test_a_wait_outlives_a_restart_of_redis(fresh_server: FreshServer, tmp_path:
         cli.k.barrier("b").define(1)
         cli.k.barrier("b").arrive()
         assert waiter.end().code == 0
+
+
+@pytest.mark.parametrize("verb", [("barrier", "watch", "b"), ("events", "-f")])
+def test_watching_outlives_a_restart_of_redis(fresh_server: FreshServer, tmp_path: Path, verb: tuple[str, ...]) -> None:
+    server = fresh_server("valkey")
+    with cli_on(server.url, tmp_path) as cli:
+        cli.k.barrier("b").define(1)
+        watching = cli.start(*verb, **QUICK)
+        watching.said("b")
+        server.kill()
+        watching.said("trying again")
+        server.start()
+        cli.k.barrier("b").define(7)
+        cli.k.barrier("b").arrive("me")
+        watching.said("1/7" if "watch" in verb else "me")
+        assert watching.end(signal.SIGINT).code == 130
+
+
+def test_verbosity_tells_where_we_connect_to_without_the_password(cli: Cli) -> None:
+    told = cli("barrier", "status", "b", "-v", "--redis-url", "redis://u:secret@127.0.0.1:1/3", **QUICK)
+    assert "INFO koncli: redis://127.0.0.1:1/3, namespace etl, holder host-1" in told.err
+    assert "secret" not in told.err
 
 
 def test_a_value_of_another_program_under_our_key_is_no_traceback(cli: Cli, valkey_server: object) -> None:
