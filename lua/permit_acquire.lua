@@ -235,6 +235,15 @@ local function wait_in_line()
     or first_item(function(item) return not fits(item.object, item.amount) end)
 end
 
+-- A request that waits only for what exists may stand in other queues when one of its objects is deleted.
+local function leave_all_queues()
+  for _, item in ipairs(ask.items) do
+    if call('HGET', item.object.waiting, ask.holder) == ask.id then
+      leave_queue(item.object, ask.holder)
+    end
+  end
+end
+
 -- What the request gets: a code, the object that decided it, and for a refusal the moment to look again.
 local function decide()
   if is_cancelled(ask.id) then
@@ -252,6 +261,7 @@ local function decide()
   end
   local absent = first_item(function(item) return not item.object.epoch end)
   if absent and ask.mode ~= 'wait' then
+    leave_all_queues()
     return ABSENT, absent
   end
   local small = first_item(function(item)

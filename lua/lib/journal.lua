@@ -25,6 +25,20 @@ local function save(object)
   end
 end
 
+-- Fails before the first write if something else lies under one of an object's keys: part -> type that it must have.
+local function check_types(object, types)
+  for part, wanted in pairs(types) do
+    local found = call('TYPE', object[part]).ok
+    if found ~= wanted and found ~= 'none' then
+      error('WRONGTYPE ' .. object[part] .. ' is a ' .. found .. ' and must be a ' .. wanted)
+    end
+  end
+  local found = call('TYPE', DIRTY_KEY).ok
+  if found ~= 'zset' and found ~= 'none' then
+    error('WRONGTYPE ' .. DIRTY_KEY .. ' is a ' .. found .. ' and must be a zset')
+  end
+end
+
 -- Every event has the same fields in the same order: the stream then stores their names once a node.
 local function record(object, kind, holder, token, permits, detail)
   call('XADD', object.events, 'MAXLEN', '~', HISTORY_LENGTH, '*', 'type', kind, 'holder', holder,

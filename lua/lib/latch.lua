@@ -4,6 +4,7 @@
 --@include lib/journal
 --@include lib/memory
 local WATCHERS = 6
+local TYPES = {arrivals = 'zset', cycles = 'zset', waiters = 'zset', events = 'stream'}
 
 -- The latch whose five keys start at KEYS[3], with its hash as it stands.
 local function latch()
@@ -18,6 +19,9 @@ local function latch()
   end
   object.state = fields
   object.epoch = fields.epoch or false
+  if not object.epoch then
+    check_types(object, TYPES)
+  end
   return object
 end
 

@@ -7,6 +7,10 @@ local EXPIRY_BATCH = 500
 local EXPIRY_BATCHES = 10
 local LONGEST_CALM = 3600000
 
+local TYPES = {
+  leases = 'zset', weights = 'hash', queue = 'zset', ageing = 'zset', waiting = 'hash', events = 'stream',
+}
+
 local OBJECTS = {}
 
 local function in_use(object)
@@ -81,6 +85,9 @@ end
 -- waits and no lease ends, so that scripts need not look until then.
 local function look(object)
   object.waiters = call('HLEN', object.waiting)
+  if object.waiters == 0 then
+    check_types(object, TYPES)
+  end
   object.expiry_before = next_expiry(object)
   object.head_before = object.waiters > 0 and call('ZRANGE', object.queue, 0, 0)[1] or false
   if object.expiry_before <= NOW then
