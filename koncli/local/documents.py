@@ -19,7 +19,7 @@ from koncli.local.fields import Fields, Refusals
 from koncli.local.jobspec import JobSpec, read_job
 from koncli.local.podspec import PodSpec, read_pod
 from koncli.local.podvolumes import CLAIM
-from konductor_core.errors import InvalidInput, quoted
+from konductor_core.errors import InvalidInput
 from konductor_core.identity import GROUP
 from konductor_core.manifests import Manifest, load_yaml
 
@@ -118,7 +118,7 @@ class Documents:
             if not isinstance(template, Mapping):
                 self.refusals.refuse(where, "spec.template is missing")
                 return
-            prepared = injection.admit(template, f"{where}: spec.template", self.refusals)
+            prepared = injection.admit(template, where, self.refusals, "spec.template")
             self.jobs.append(read_job(fields, prepared, name))
         elif kind == "Pod":
             self.pods.append(
@@ -175,7 +175,7 @@ def _files(paths: list[Path]) -> Iterator[Path]:
         elif path.exists():
             yield path
         else:
-            raise InvalidInput(f"there is no file or folder {quoted(str(path))}")
+            raise InvalidInput(f"there is no file or folder {path}")
 
 
 def _metadata(body: Mapping[str, Any]) -> Mapping[str, Any]:

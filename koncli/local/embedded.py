@@ -51,9 +51,8 @@ class EmbeddedServer:
             config = folder / "valkey.conf"
             config.touch(mode=0o600)
             config.write_text(_CONFIG.format(port=port, password=password, folder=folder), encoding="utf-8")
-            launch = Launch(
-                (binary, str(config)), {"PATH": os.defpath}, str(folder), mode, staging=str(folder), label="valkey"
-            )
+            place = str(folder)
+            launch = Launch((binary, str(config)), {"PATH": os.defpath}, place, mode, staging=place, label=place)
             process = await Process.start(launch, output.append)
             if await _ready(process, port, password):
                 return cls(process, f"redis://:{password}@127.0.0.1:{port}/0")

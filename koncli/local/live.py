@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from typing import TYPE_CHECKING, TextIO
 
@@ -32,6 +33,7 @@ class LiveView(LinesView):
 
     def __init__(self, stream: TextIO, *, color: bool) -> None:
         super().__init__(stream)
+        self._terminal = stream.isatty()
         self._console = Console(file=stream, no_color=not color, highlight=False)
         # Redrawn by our own ticks: rich's own thread would look at the pods while they change.
         self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stderr=False)
@@ -51,7 +53,12 @@ class LiveView(LinesView):
     def tick(self) -> None:
         """Draw the table as things are now."""
         if self._live.is_started:
-            self.guard(lambda: self._live.update(self.render(), refresh=True))
+            self.guard(self._draw)
+
+    def _draw(self) -> None:
+        if self._terminal and not self._stream.isatty():  # rich would go on in silence
+            raise OSError(errno.EIO, "the terminal is gone")
+        self._live.update(self.render(), refresh=True)
 
     def object_changed(self, kind: Kind, name: str, status: Status) -> None:
         """Do nothing: the table shows it."""
@@ -79,7 +86,8 @@ class LiveView(LinesView):
         """Return the table as things are now, cut to what fits above the lower edge."""
         objects = self._object_table()
         room = max(3, self._console.height - len(self._objects) - 6)
-        return Group(Text(), objects, Text(), self._pod_table(room))
+        above = (Text(), objects) if self._objects else ()
+        return Group(*above, Text(), self._pod_table(room))
 
     def _object_table(self) -> Table:
         table = Table.grid(padding=(0, 2))
