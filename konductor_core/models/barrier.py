@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from konductor_core.errors import InvalidInput
 from konductor_core.identity import Kind
 from konductor_core.models.base import (
+    Column,
     Model,
+    Rule,
     Spec,
     choice,
     count,
@@ -35,6 +37,10 @@ class BarrierSpec(Spec):
     """What a barrier waits for. A `timeout_ms` of None waits without end; so does a `quorum` of None for all."""
 
     kind: ClassVar[Kind] = Kind.BARRIER
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule("!has(self.quorum) || self.quorum <= self.expected", "quorum must not be more than expected"),
+        Rule("!has(self.quorum) || !self.cyclic", "quorum does not go with cyclic: leave one of them out"),
+    )
 
     expected: int = field(metadata=count("How many distinct arrivals the barrier waits for.", minimum=1))
     quorum: int | None = field(
@@ -72,6 +78,11 @@ class BarrierStatus(Status):
     """A snapshot of one barrier. `cycle` and `last_opened_cycle` are None unless it is cyclic."""
 
     kind: ClassVar[Kind] = Kind.BARRIER
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("Arrived", ".status.progress"),
+        Column("Waiting", ".status.waiting", "integer"),
+        Column("Phase", ".status.phase"),
+    )
 
     phase: BarrierPhase = field(metadata=choice("Where the barrier stands.", "Waiting", "Open", "Failed"))
     arrived: int = field(metadata=count("How many have arrived, in this cycle if cyclic."))

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from konductor_core.identity import Kind
 
 __all__ = [
+    "Column",
     "Model",
+    "Rule",
     "Shape",
     "Spec",
     "choice",
@@ -165,11 +167,32 @@ def _shown(value: Any, form: Form) -> Any:  # noqa: ANN401 - any field's value
             return value
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the API server checks of a whole spec: a CEL expression over `self`, and what it says when that is false."""
+
+    expression: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of `kubectl get`: its title, and the path to its value."""
+
+    title: str
+    path: str
+    type: Literal["string", "integer", "date"] = "string"
+
+
 class Spec(Model):
-    """What a manifest's `spec` says of one kind. Constructing one checks every field, and their combination."""
+    """What a manifest's `spec` says of one kind. Constructing one checks every field, and their combination.
+
+    `rules` say the same as `_cross_check`, for the API server.
+    """
 
     __slots__ = ()
     kind: ClassVar[Kind]
+    rules: ClassVar[tuple[Rule, ...]] = ()
 
     def __post_init__(self) -> None:
         for each in fields(self):

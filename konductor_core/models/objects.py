@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from konductor_core.models.base import Model, count, internal, mapping, moment, text
+from konductor_core.models.base import Column, Model, count, internal, mapping, moment, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,7 @@ class Status(Model):
     """
 
     kind: ClassVar[Kind]
+    columns: ClassVar[tuple[Column, ...]]
 
     name: str = field(metadata=text("Name of the object."))
     namespace: str = field(metadata=text("Namespace of the object."))

@@ -1,17 +1,21 @@
-"""The kinds that exist, each with the class of its spec."""
+"""The kinds that exist, each with the classes of its spec and its status."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from konductor_core.models.barrier import BarrierSpec
-from konductor_core.models.semaphore import SemaphoreSpec
+from konductor_core.models.barrier import BarrierSpec, BarrierStatus
+from konductor_core.models.semaphore import SemaphoreSpec, SemaphoreStatus
 
 if TYPE_CHECKING:
     from konductor_core.identity import Kind
     from konductor_core.models.base import Spec
+    from konductor_core.models.objects import Status
 
-__all__ = ["SPECS"]
+__all__ = ["SPECS", "STATUSES"]
 
 SPECS: Final[dict[Kind, type[Spec]]] = {spec.kind: spec for spec in (BarrierSpec, SemaphoreSpec)}
 """Kind -> the class of its spec."""
+
+STATUSES: Final[dict[Kind, type[Status]]] = {status.kind: status for status in (BarrierStatus, SemaphoreStatus)}
+"""Kind -> the class of its status."""

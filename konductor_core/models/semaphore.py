@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from konductor_core.durations import DEFAULT_TTL, MAX_BYPASS
 from konductor_core.identity import PRIORITY_MAX, Kind
 from konductor_core.models.base import (
+    Column,
     Model,
     Spec,
     choice,
@@ -82,6 +83,13 @@ class SemaphoreStatus(Status):
     """A snapshot of one semaphore; `in_use` is derived from the live leases, never counted by itself."""
 
     kind: ClassVar[Kind] = Kind.SEMAPHORE
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("Permits", ".spec.permits", "integer"),
+        Column("In-Use", ".status.inUse", "integer"),
+        Column("Available", ".status.available", "integer"),
+        Column("Waiting", ".status.waiting", "integer"),
+        Column("Phase", ".status.phase"),
+    )
 
     spec: SemaphoreSpec = field(metadata=nested_spec())
     in_use: int = field(metadata=count("How many permits are held."))

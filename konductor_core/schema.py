@@ -1,0 +1,201 @@
+"""Models to CustomResourceDefinitions: structural OpenAPI v3 schemas, columns and rules. Pure.
+
+What the schema can say, the API server refuses at once; what only Redis knows ends in the condition `Ready`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from konductor_core.durations import MAX_MS, to_text
+from konductor_core.identity import GROUP, VERSION, Kind
+from konductor_core.models.base import Column, json_name, shape_of
+from konductor_core.models.registry import SPECS, STATUSES
+
+if TYPE_CHECKING:
+    from dataclasses import Field
+
+    from konductor_core.models.base import Model, Shape, Spec
+    from konductor_core.models.objects import Status
+
+__all__ = ["LEFT_OUT", "crd", "crds"]
+
+LEFT_OUT: Final = frozenset({"name", "namespace", "labels", "owner", "observedAt"})
+"""Of a status model's JSON: what a custom resource has in its metadata, or what changes by itself."""
+
+DURATION_LENGTH: Final = 32
+TEXT_LENGTH: Final = 1_024
+
+
+def crds() -> dict[Kind, dict[str, Any]]:
+    """Return the definition of every kind that exists."""
+    return {kind: crd(kind) for kind in SPECS}
+
+
+def crd(kind: Kind) -> dict[str, Any]:
+    """Return the CustomResourceDefinition of `kind`."""
+    spec, status = SPECS[kind], STATUSES[kind]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.plural}.{GROUP}", "labels": {"app.kubernetes.io/part-of": "konductor"}},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": kind.value,
+                "listKind": f"{kind.value}List",
+                "plural": kind.plural,
+                "singular": kind.key,
+                # The API server takes no short name that repeats the singular: `once` is its own.
+                "shortNames": [kind.short] if kind.short != kind.key else [],
+                "categories": ["konductor"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [_column(each) for each in (*status.columns, _AGE)],
+                    "schema": {"openAPIV3Schema": _schema(spec, status)},
+                }
+            ],
+        },
+    }
+
+
+_AGE: Final = Column("Age", ".metadata.creationTimestamp", "date")
+
+
+def _column(column: Column) -> dict[str, str]:
+    return {"name": column.title, "type": column.type, "jsonPath": column.path}
+
+
+def _schema(spec: type[Spec], status: type[Status]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": _first_paragraph(spec),
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": _spec(spec),
+            "status": _status(status),
+        },
+    }
+
+
+def _first_paragraph(model: type[Model]) -> str:
+    return " ".join((model.__doc__ or "").partition("\n\n")[0].split())
+
+
+def _spec(spec: type[Spec]) -> dict[str, Any]:
+    properties = {json_name(each): _with_default(each, _property(shape_of(each))) for each in fields(spec)}
+    schema: dict[str, Any] = {"type": "object", "description": _first_paragraph(spec), "properties": properties}
+    required = [json_name(each) for each in fields(spec) if each.default is MISSING]
+    if required:
+        schema["required"] = required
+    rules = [{"rule": rule.expression, "message": rule.message} for rule in spec.rules]
+    rules += [_duration_rule(each) for each in fields(spec) if shape_of(each).form == "duration"]
+    if rules:
+        schema["x-kubernetes-validations"] = rules
+    return schema
+
+
+def _with_default(each: Field[Any], schema: dict[str, Any]) -> dict[str, Any]:
+    if each.default is MISSING or each.default is None:
+        return schema
+    return schema | {"default": to_text(each.default) if shape_of(each).form == "duration" else each.default}
+
+
+def _duration_rule(each: Field[Any]) -> dict[str, str]:
+    """Bound a duration, which to the schema is text."""
+    name, least = json_name(each), to_text(shape_of(each).minimum or 0)
+    bounds = f"duration(self.{name}) >= duration('{least}') && duration(self.{name}) <= duration('{to_text(MAX_MS)}')"
+    most = f"{name} must be at most ten years (87600h)"
+    return {
+        "rule": f"!has(self.{name}) || ({bounds})",
+        "message": most if least == "0s" else f"{name} must be at least {least}, or left out for none; {most}",
+    }
+
+
+def _status(status: type[Status]) -> dict[str, Any]:
+    properties = _properties(status)
+    for name in LEFT_OUT:
+        properties.pop(name, None)
+    properties |= {
+        "phase": properties.get("phase", {"type": "string", "description": "Where the object stands."}),
+        "progress": {"type": "string", "description": "The count as people read it, for example 3/5."},
+        "inUse": properties.get("inUse", {"type": "integer", "format": "int64"}),
+        "available": {"type": "integer", "format": "int64", "description": "How many permits are free."},
+        "observedGeneration": {
+            "type": "integer",
+            "format": "int64",
+            "description": "The generation of the spec that this status is about.",
+        },
+        "conditions": _CONDITIONS,
+    }
+    return {"type": "object", "description": _first_paragraph(status), "properties": properties}
+
+
+def _properties(model: type[Model]) -> dict[str, Any]:
+    """Return the schema of every field that the model's JSON shows; a nested spec's fields are its own."""
+    properties: dict[str, Any] = {}
+    for each in fields(model):
+        shape = shape_of(each)
+        if shape.form == "spec":
+            spec = SPECS[model.kind]  # type: ignore[attr-defined]  # only a status has one
+            properties |= {json_name(part): _property(shape_of(part)) for part in fields(spec)}
+        elif shape.form != "internal":
+            properties[json_name(each)] = _property(shape)
+    return properties
+
+
+def _property(shape: Shape) -> dict[str, Any]:
+    schema: dict[str, Any] = {"description": shape.description}
+    match shape.form:
+        case "integer":
+            schema |= {"type": "integer", "format": "int64"}
+            if shape.minimum is not None:
+                schema["minimum"] = shape.minimum
+            if shape.maximum is not None:
+                schema["maximum"] = shape.maximum
+        case "boolean":
+            schema["type"] = "boolean"
+        case "duration":
+            schema |= {"type": "string", "pattern": shape.pattern, "maxLength": DURATION_LENGTH}
+        case "time":
+            schema |= {"type": "string", "format": "date-time"}
+        case "choice":
+            schema |= {"type": "string", "enum": list(shape.choices)}
+        case "map":
+            schema |= {"type": "object", "additionalProperties": {"type": "integer", "format": "int64"}}
+        case "list":
+            assert shape.of is not None  # noqa: S101 - every list names its model
+            schema |= {"type": "array", "items": {"type": "object", "properties": _properties(shape.of)}}
+        case _:
+            schema |= {"type": "string", "maxLength": TEXT_LENGTH}
+    return schema
+
+
+_CONDITIONS: Final[dict[str, Any]] = {
+    "type": "array",
+    "description": "What holds of the object, for kubectl wait --for=condition=...",
+    "x-kubernetes-list-type": "map",
+    "x-kubernetes-list-map-keys": ["type"],
+    "items": {
+        "type": "object",
+        "required": ["type", "status", "reason", "lastTransitionTime"],
+        "properties": {
+            "type": {"type": "string", "description": "Which condition."},
+            "status": {"type": "string", "enum": ["True", "False", "Unknown"], "description": "Whether it holds."},
+            "reason": {"type": "string", "description": "Why, in one word."},
+            "message": {"type": "string", "description": "Why, in a sentence."},
+            "lastTransitionTime": {"type": "string", "format": "date-time", "description": "Since when."},
+            "observedGeneration": {"type": "integer", "format": "int64", "description": "Of which generation."},
+        },
+    },
+}
