@@ -78,6 +78,7 @@ class LiveView(LinesView):
 
     def timeline(self, pods: list[Pod], origin: float) -> None:
         """Print each pod's waiting and working as a coloured bar."""
+        self._print(Text())
         for text, bar, outcome in timeline_lines(rows(pods, origin, time.monotonic()), self._console.width):
             color = "green" if outcome == "ok" else "red" if outcome else "dim"
             self._print(Text.assemble((text, "dim" if not outcome else ""), "  ", (bar, color), "  ", (outcome, color)))

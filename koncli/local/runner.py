@@ -6,18 +6,16 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-import shutil
 import signal
-import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from koncli.local import isolation
 from koncli.local.checks import check_containers
 from koncli.local.cluster import Cluster
 from koncli.local.embedded import EmbeddedServer
+from koncli.local.folder import run_folder
 from koncli.local.host import Host
 from koncli.local.probe import allowed_mode
 from koncli.local.process import Exit, Launch, Process
@@ -30,6 +28,7 @@ from konductor_core.errors import KonductorError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
+    from pathlib import Path
 
     from koncli.local.documents import Documents
     from koncli.local.pod import Pod
@@ -70,7 +69,7 @@ class Runner:
 
     @property
     def took(self) -> float:
-        """Seconds since the run began."""
+        """Seconds since the pods were started."""
         return time.monotonic() - self._origin
 
     async def run(self) -> Outcome:
@@ -80,8 +79,9 @@ class Runner:
                 asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
         self.view.on_broken = self._over.set
         async with contextlib.AsyncExitStack() as stack:
-            folder = Path(tempfile.mkdtemp(prefix="konductor-"))
-            stack.callback(self._leave, folder)
+            folder = stack.enter_context(run_folder(keep=self.options.keep))
+            if self.options.keep:
+                stack.callback(self.say, f"kept: {folder} (the claims are in {folder / 'claims'})")
             host = await self._connect(stack, folder, await self._surroundings(folder))
             outcome = await self._work(host)
         if self.view.broken is not None:
@@ -144,6 +144,7 @@ class Runner:
         self.workload = Workload(self.documents, host, self, self._pod_ended)
         assert self.cluster is not None  # noqa: S101 - for the type checker: `_connect` has made it
         loop = asyncio.get_running_loop()
+        self._origin = time.monotonic()
         self.view.start(lambda: self.workload.pods if self.workload else [], self.cluster.statuses)
         self.cluster.follow(lambda *change: _tell(loop, self.view.object_changed, *change))
         ticking = asyncio.create_task(self._tick())
@@ -231,12 +232,6 @@ class Runner:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def _leave(self, folder: Path) -> None:
-        if self.options.keep:
-            self.say(f"kept: {folder} (the claims are in {folder / 'claims'})")
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, what: Callable[..., None], *args: object) -> None:

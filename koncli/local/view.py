@@ -61,6 +61,7 @@ class LinesView:
 
     def timeline(self, pods: list[Pod], origin: float) -> None:
         """Print each pod's waiting and working, on the scale of the whole run."""
+        self.write("")
         for text, bar, outcome in timeline_lines(rows(pods, origin, time.monotonic()), PLAIN_WIDTH):
             self.write(f"{text}  {bar}  {outcome}".rstrip())
 
