@@ -78,8 +78,8 @@ class Host:
             return []
         paths = sorted({mount.path for mount in mounts})
         notes = [
-            f"no mounts here: in command, args and env {', '.join(paths)} become directories below {self.volumes.root}"
+            f"volumes are not mounted: in command, args and env {', '.join(paths)} become directories below {self.volumes.root}"
         ]
         if any(mount.read_only for mount in mounts):
-            notes.append("read-only mounts can be written to here")
+            notes.append("without mounts, read-only volumes can be written to")
         return notes

@@ -106,7 +106,7 @@ def test_the_documents_snippets_run_once_the_missing_three_have_arrived(local: L
 def test_alone_the_documents_two_extracts_leave_the_others_waiting(local: Local) -> None:
     done = run(local, str(SNIPPETS), "--path", str(BIN), "--timeout", "8s")
     assert done.returncode == 3
-    assert "barrier/extract-complete: 2/5 arrived, waiting for 3 more" in done.stdout
+    assert "-- barrier/extract-complete: Waiting, arrived 2/5, waiting 1" in done.stdout
     assert "with job/load-warehouse, job/transform-customer-orders unfinished" in done.stdout
 
 

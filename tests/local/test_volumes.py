@@ -119,7 +119,7 @@ def test_a_read_only_mount_can_not_be_written_to(local: Local, mounts: tuple[str
         args=mounts,
     )
     if mounts:
-        assert "-- read-only mounts can be written to here" in result.lines
+        assert "-- without mounts, read-only volumes can be written to" in result.lines
     else:
         assert result.said() == ["refused"]
 
