@@ -14,7 +14,7 @@ help: ## say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
 demo: $(VENV)/.local ## run the ETL pipeline of examples/ on this machine
-	$(BIN)/koncli local run examples/etl-pipeline
+	$(BIN)/koncli local run examples/etl-pipeline --then 'load-data --report --target=etl-data-pvc/warehouse.db'
 
 test: $(VENV)/.all ## run all tests; those that need a redis-server skip without one, unless CI=true
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
