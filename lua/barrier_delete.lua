@@ -18,10 +18,10 @@ elseif not object.epoch then
 elseif is_foreign(current, owner) then
   return {OWNED, -1, current}
 end
-remember(object, request, current)
-remember(object, 'last-epoch', object.epoch)
 call('DEL', object.meta, object.arrivals, object.cycles, object.waiters)
 call('SREM', KEYS[2], object.id)
+remember(object, request, current)
+remember(object, 'last-epoch', object.epoch)
 record(object, 'deleted', '', '', '', 'by ' .. owner)
 call('PEXPIRE', object.events, WAITER_TTL)
 announce(object)

@@ -28,11 +28,11 @@ for _, holder in ipairs(call('ZRANGE', object.queue, 0, -1)) do
     wake(request, 'deleted')
   end
 end
+call('DEL', object.meta, object.queue, object.ageing, object.waiting)
+call('SREM', KEYS[2], object.id)
 remember(object, REQUEST, current)
 remember(object, 'last-epoch', object.epoch)
 remember(object, 'last-token', text(object.token))
-call('DEL', object.meta, object.queue, object.ageing, object.waiting)
-call('SREM', KEYS[2], object.id)
 object.fields = {}
 record(object, 'deleted', '', '', '', 'by ' .. OWNER)
 call('PEXPIRE', object.events, WAITER_TTL)

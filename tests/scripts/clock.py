@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["AgeingClock", "Clock", "FakeClock"]
 
 # Shifts every moment of keys.py by ARGV[1] ms into the past: TTLs, scores that are moments, fields that are moments.
-_AGE: Final = """
+_AGE: Final = """#!lua flags=allow-oom
 local shift = tonumber(ARGV[1])
 local function text(number) return string.format('%.0f', number) end
 local moment_scores = {leases = true, ageing = true, arrivals = true, waiters = true, dirty = true}
