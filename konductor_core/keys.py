@@ -9,8 +9,8 @@ user can be confined to it, and a cluster keeps it in one slot. Moments are the 
     konductor:{ns}:request:<request>      hash    one waiting request: holder items priority seq since aged ttl
                                                   pod uid node (probe probed answered), or cancelled; TTL 60 s,
                                                   kept by heartbeats
-    konductor:{ns}:wake:<request>         list    what a waiter blocks on: `granted <token>`, `arm <ms>`, `look`,
-                                                  `probe`, `deleted`; TTL 60 s
+    konductor:{ns}:wake:<request>         list    what a waiter blocks on: `granted <token>`, `arm <ms>`,
+                                                  `watch <ms>`, `look`, `probe`, `deleted`; TTL 60 s
     konductor:{ns}:nudge                  channel the name of an object that changed, as semaphore/x
 
 Permits (Semaphore), with `o` for konductor:{ns}:semaphore:<name>:
@@ -18,7 +18,8 @@ Permits (Semaphore), with `o` for konductor:{ns}:semaphore:<name>:
     o                                     hash    epoch owner labels created permits ttl policy bypass token extra
                                                   grants expiries refusals timeouts waited longest renewals;
                                                   calm: until then nobody waits and no lease ends, so nothing
-                                                  need be looked at
+                                                  need be looked at; watched: when the waiters behind the head
+                                                  will look by themselves
     o:leases                              zset    holder -> expiry; +inf for a lease without an end
     o:weights                             hash    holder -> permits, for leases of more than one
     o:lease:<holder>                      hash    the readable twin: token permits since ttl request pod uid node

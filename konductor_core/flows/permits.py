@@ -190,11 +190,12 @@ def _block(ask: Ask, reply: _Reply, patience: Patience) -> Flow[None]:
         word, _, rest = message.partition(" ")
         if word == "deleted":
             yield from patience.say(f"{reply.object} was deleted, waiting for a new one")
-        if word != "arm":
+        if word not in {"arm", "watch"}:
             return
         look_at = _moment(now, int(rest))
-        reply.position = 1
-        yield from patience.say(reply.describe())
+        if word == "arm":
+            reply.position = 1
+            yield from patience.say(reply.describe())
 
 
 def _moment(now: float, ms: int) -> float:

@@ -102,7 +102,7 @@ end
 -- Reads the object's hash. A calm object has nothing else to look at.
 local function load(object)
   local m = call('HMGET', object.meta, 'epoch', 'permits', 'ttl', 'policy', 'bypass', 'token', 'extra',
-    'grants', 'expiries', 'calm')
+    'grants', 'expiries', 'calm', 'watched')
   object.epoch = m[1]
   object.permits = tonumber(m[2]) or 0
   object.ttl = tonumber(m[3]) or 0
@@ -116,6 +116,7 @@ local function load(object)
   object.fields = {}
   object.changed = false
   object.calm = tonumber(m[10]) or 0
+  object.watched = tonumber(m[11]) or 0
   object.waiters = 0
   OBJECTS[#OBJECTS + 1] = object
   OBJECTS[object.id] = object

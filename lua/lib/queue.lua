@@ -192,7 +192,11 @@ end
 -- When the waiter of a rank (0 is the head) should look again. The head acts at the very moment; a few behind it
 -- shortly after, for the case that it is dead; all others a claim window later each.
 local function look_again(object, rank)
-  local left = until_moment(next_moment(object))
+  local moment = next_moment(object)
+  if rank > 0 and rank <= WATCHERS and object.watched > NOW then
+    moment = math.min(moment, object.watched)
+  end
+  local left = until_moment(moment)
   if left < 0 then
     return -1
   elseif rank <= WATCHERS then
@@ -201,19 +205,41 @@ local function look_again(object, rank)
   return left + CLAIM_WINDOW * (rank - WATCHERS)
 end
 
+local function tell_to_look(object, holder, word, ms)
+  local id = call('HGET', object.waiting, holder)
+  if id and id ~= CALLER then
+    wake(id, word .. ' ' .. text(ms))
+  end
+end
+
+-- Tells the few behind the head when to look, in case it is dead, if they would look too late: `watched` is the moment
+-- at which all of them will. New grants lapse a claim window from now, so this costs a few messages in that time.
+local function arm_watchers(object, moment)
+  if not object.epoch or not (object.changed or CALLER) or moment == math.huge
+    or (NOW < object.watched and object.watched <= moment) then
+    return
+  end
+  local watchers = call('ZRANGE', object.queue, 1, WATCHERS)
+  for rank, holder in ipairs(watchers) do
+    tell_to_look(object, holder, 'watch', until_moment(moment) + 25 * rank)
+  end
+  if #watchers > 0 then
+    object.watched = moment
+    set(object, 'watched', text(moment))
+  end
+end
+
 -- Tells the head when to look, if it is a new one or its moment came closer.
 local function arm(object)
-  local holder = object.waiters > 0 and call('ZRANGE', object.queue, 0, 0)[1]
-  if not holder then
+  local head = object.waiters > 0 and call('ZRANGE', object.queue, 0, 0)[1]
+  if not head then
     return
   end
   local moment = next_moment(object)
-  if holder ~= object.head_before or moment < object.expiry_before then
-    local id = call('HGET', object.waiting, holder)
-    if id and id ~= CALLER then
-      wake(id, 'arm ' .. text(until_moment(moment)))
-    end
+  if head ~= object.head_before or moment < object.expiry_before then
+    tell_to_look(object, head, 'arm', until_moment(moment))
   end
+  arm_watchers(object, moment)
 end
 
 -- The end of every script of permits: grant, re-arm, save; the messages last.
