@@ -62,10 +62,16 @@ def _read_all(app: App, targets: Sequence[Target], limit: int, seen: dict[tuple[
 
 
 def _read(app: App, kind: Kind, name: str, limit: int, seen: dict[tuple[Kind, str], str]) -> list[Happened]:
-    new = app.handle(kind, name).events(limit=limit, since_id=seen.get((kind, name)))
-    if new:
-        seen[kind, name] = new[-1].id
-    return [(kind, name, event) for event in new]
+    handle = app.handle(kind, name)
+    found: list[Event] = []
+    while True:
+        since = seen.get((kind, name))
+        new = handle.events(limit=limit, since_id=since)
+        found += new
+        if new:
+            seen[kind, name] = new[-1].id
+        if since is None or len(new) < limit:
+            return [(kind, name, event) for event in found]
 
 
 def _follow(app: App, targets: Sequence[Target], limit: int, timeout: str | None) -> None:
@@ -78,8 +84,6 @@ def _follow(app: App, targets: Sequence[Target], limit: int, timeout: str | None
     deadline = None if timeout is None else time.monotonic() + to_ms(timeout) / 1000
     seen: dict[tuple[Kind, str], str] = {}
     again_at = 0.0
-    for each in sorted(_read_all(app, targets, limit, seen), key=_order):
-        _print(app, each)
     for nudge in nudges(app):
         now = time.monotonic()
         new: list[Happened] = []

@@ -1,7 +1,7 @@
 """Fixtures of the CLI's tests.
 
 cli     runs koncli as host `host-1` would, against the Valkey of the wheel, which every machine has
-etl     the same on Redis and Valkey, one after the other, with the document's barriers.yaml in its directory
+etl     the same on Redis and Valkey, one after the other
 """
 
 from __future__ import annotations

@@ -64,7 +64,14 @@ fi
 
 
 @pytest.fixture
-def pipeline(etl: Cli) -> Cli:
+def pipeline(cli: Cli) -> Cli:
+    (cli.cwd / "barriers.yaml").write_text(BARRIERS)
+    cli.ok("apply", "-f", "barriers.yaml")
+    return cli
+
+
+@pytest.fixture
+def pipeline_on_both(etl: Cli) -> Cli:
     (etl.cwd / "barriers.yaml").write_text(BARRIERS)
     etl.ok("apply", "-f", "barriers.yaml")
     return etl
@@ -77,11 +84,11 @@ def test_koncli_applies_the_manifests_in_the_place_of_kubectl(cli: Cli) -> None:
     assert cli.ok("apply", "-f", "barriers.yaml").out.splitlines() == [f"{each} unchanged" for each in objects]
 
 
-def test_the_dashboard_reads_phase_arrived_and_available_with_jq(pipeline: Cli) -> None:
+def test_the_dashboard_reads_phase_arrived_and_available_with_jq(pipeline_on_both: Cli) -> None:
     for source in ("customers", "orders"):
-        pipeline.k.barrier("extract-complete").arrive(source)
-    pipeline.k.semaphore("load-concurrency").acquire()
-    shown = pipeline.shell(DASHBOARD)
+        pipeline_on_both.k.barrier("extract-complete").arrive(source)
+    pipeline_on_both.k.semaphore("load-concurrency").acquire()
+    shown = pipeline_on_both.shell(DASHBOARD)
     assert shown.code == 0, shown
     assert shown.out == textwrap.dedent("""\
         Barrier: Waiting
@@ -92,24 +99,24 @@ def test_the_dashboard_reads_phase_arrived_and_available_with_jq(pipeline: Cli) 
         """)
 
 
-def test_five_extracts_open_the_barrier_for_those_that_wait(pipeline: Cli) -> None:
-    waiter = pipeline.start("barrier", "wait", "extract-complete", "--timeout=2h", HOSTNAME="transform")
+def test_five_extracts_open_the_barrier_for_those_that_wait(pipeline_on_both: Cli) -> None:
+    waiter = pipeline_on_both.start("barrier", "wait", "extract-complete", "--timeout=2h", HOSTNAME="transform")
     waiter.said("0/5 arrived")
     for source in ("customers", "orders", "products", "inventory", "analytics"):
-        pipeline.ok("barrier", "arrive", "extract-complete", HOSTNAME=f"extract-{source}")
+        pipeline_on_both.ok("barrier", "arrive", "extract-complete", HOSTNAME=f"extract-{source}")
     ended = waiter.end()
     assert ended.code == 0
     assert ended.out == "barrier/extract-complete is open: 5/5 arrived"
-    status = pipeline.ok("barrier", "status", "extract-complete", "-o", "json").json
+    status = pipeline_on_both.ok("barrier", "status", "extract-complete", "-o", "json").json
     assert (status["phase"], status["arrived"], status["expected"]) == ("Open", 5, 5)
 
 
-def test_a_permit_acquired_in_one_process_is_released_by_another_of_the_same_host(pipeline: Cli) -> None:
-    pipeline.ok("semaphore", "acquire", "load-concurrency", "--wait", "--ttl=30m")
-    assert pipeline.k.semaphore("load-concurrency").status().in_use == 1
-    released = pipeline.ok("semaphore", "release", "load-concurrency")
+def test_a_permit_acquired_in_one_process_is_released_by_another_of_the_same_host(pipeline_on_both: Cli) -> None:
+    pipeline_on_both.ok("semaphore", "acquire", "load-concurrency", "--wait", "--ttl=30m")
+    assert pipeline_on_both.k.semaphore("load-concurrency").status().in_use == 1
+    released = pipeline_on_both.ok("semaphore", "release", "load-concurrency")
     assert released.out == "released semaphore/load-concurrency, held by host-1\n"
-    assert pipeline.k.semaphore("load-concurrency").status().in_use == 0
+    assert pipeline_on_both.k.semaphore("load-concurrency").status().in_use == 0
 
 
 def test_the_status_pages_of_the_monitoring_section_are_for_people(pipeline: Cli) -> None:

@@ -129,7 +129,7 @@ def test_a_whole_arrival_takes_little_longer_than_importing_redis_and_click(cli:
     """At most 1.2 times: the best of interleaved runs, so that the load of the machine falls on both."""
     cli.k.barrier("b").define(1)
     best = {"base": 60.0, "arrive": 60.0}
-    for _ in range(9):
+    for _ in range(7):
         for name, arguments in (
             ("base", [sys.executable, "-c", "import redis, click"]),
             ("arrive", [sys.executable, "-m", "koncli.main", "barrier", "arrive", "b"]),
