@@ -1,0 +1,109 @@
+"""docs/cli.md has every command, and its examples work."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+
+from koncli.root import root
+from konductor_core.client import Konductor
+from tests.docs.blocks import ROOT, blocks
+from tools.generate import rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.docs.conftest import Runner
+
+RUN_ELSEWHERE = "koncli local run examples/etl-pipeline"
+"""What `make demo` of the README runs."""
+
+JOBS = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: hello}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: hello, image: any, command: [greet]}]
+"""
+
+
+def commands(group: click.Group = root, path: str = "koncli") -> Iterator[tuple[str, click.Command]]:
+    """Yield every command that is not a group, with its words."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+def examples() -> list[str]:
+    """Return the command lines of docs/cli.md that are no usage lines."""
+    shown = [command.text for block in blocks("docs/cli.md") for command in block.commands()]
+    return [text for text in shown if "[OPTIONS]" not in text and text != RUN_ELSEWHERE]
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    for path, text in rendered().items():
+        assert (ROOT / path).read_text(encoding="utf-8") == text, f"{path} is out of date: run make generate"
+
+
+@pytest.mark.parametrize("path, command", [pytest.param(*each, id=each[0]) for each in commands()])
+def test_every_command_is_documented_with_an_example(path: str, command: click.Command) -> None:
+    assert command.help
+    assert f"\n### {path}\n" in _reference() or f"\n## {path}\n" in _reference()
+    example: Any = getattr(command, "example", "")
+    assert path in example or f"status {path.split()[1]}" in example, f"{path} has no example of itself"
+
+
+def _reference() -> str:
+    return (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+
+
+def test_the_demo_is_the_example_of_a_local_run() -> None:
+    assert RUN_ELSEWHERE.removeprefix("koncli ") in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_the_examples_of_the_reference_work(pages: Runner) -> None:
+    shell = pages.shell
+    shell.run("cp examples/etl-pipeline/barriers.yaml . && mkdir bin && printf '#!/bin/sh\\necho hello\\n' > bin/greet")
+    shell.run(f"chmod +x bin/greet && cat > jobs.yaml <<'END'{JOBS}END")
+    with Konductor() as k:
+        for example in examples():
+            _prepare(k)
+            command, wanted = _with_an_end(example)
+            printed = shell.run(command)
+            code = shell.run("echo $?")
+            assert code == [str(wanted)], f"$ {example}: exit code {code}, {printed}"
+            assert printed or example.startswith("source"), f"$ {example} printed nothing"
+
+
+def _prepare(k: Konductor) -> None:
+    """Make what the examples are about, as if nothing had happened yet."""
+    labels = {"pipeline": "etl-demo"}
+    for name in ("extract-complete", "my-barrier"):
+        k.barrier(name).define(expected=1, labels=labels)
+        k.barrier(name).arrive("a")
+    for name in ("load-concurrency", "my-semaphore"):
+        semaphore = k.semaphore(name)
+        semaphore.define(permits=3, labels=labels)
+        semaphore.reset()
+        for holder in ("laptop", "worker-7"):
+            semaphore.acquire(holder=holder)
+
+
+def _with_an_end(example: str) -> tuple[str, int]:
+    """Return the command and its exit code: what goes on until it is interrupted is interrupted."""
+    if " | jq " in example and shutil.which("jq") is None:
+        return example.partition(" | jq ")[0], 0
+    if " watch " in example or example.endswith(" -f"):
+        return f"timeout --preserve-status -s INT 1.5 {example}", 130
+    return example, 0
