@@ -14,14 +14,14 @@ from koncli.kinds import ref
 from koncli.leases import ttl_option
 from koncli.options import Verb
 from koncli.output import message
-from koncli.parameters import DURATION, HOLDER, INTEGER, PRIORITY, Checked, must_exist_option, timeout_option
+from koncli.parameters import DURATION, HOLDER, PRIORITY, Checked, must_exist_option, timeout_option
 from koncli.progress import Waiting
 from konductor_core.durations import to_ms, to_text
 from konductor_core.errors import Denied, InvalidInput, KonductorError, LeaseLost
 from konductor_core.identity import Kind, arrival_id, check_count, check_name
 
 if TYPE_CHECKING:
-    from koncli.execution.keeper import Ended, Keeper
+    from koncli.execution.keeper import Ended
     from konductor_core.lease import Lease
 
 GRACE_MS = 10_000
@@ -63,7 +63,7 @@ def _exit_code(value: str, what: str) -> int:
 )
 @ttl_option
 @timeout_option("Wait at most so long (exit 3); 0 tries once (exit 4). Without it, wait without end.")
-@click.option("--wait", is_flag=True, help="Wait without end, as without --timeout.")
+@click.option("--wait", is_flag=True, expose_value=False, help="Wait without end, as without --timeout.")
 @click.option("--priority", type=PRIORITY, default=0, show_default=True, help="Higher goes first, -1000 to 1000.")
 @click.option("--holder", type=HOLDER, metavar="TEXT", help="Who holds; by default this pod or host and a random part.")
 @must_exist_option
@@ -77,17 +77,16 @@ def _exit_code(value: str, what: str) -> int:
     "--grace",
     type=DURATION,
     metavar="DURATION",
-    help="How long before the end of a lost lease the command is asked to end: 10s, at most a third of the TTL.",
+    help="How long the command has between TERM and KILL if the lease is lost: 10s, at most a third of the TTL.",
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND [ARGUMENT]...")
-@click.pass_context
+@pass_app
 def exec_(
-    ctx: click.Context,
+    app: App,
     *,
     semaphores: tuple[tuple[str, int], ...],
     ttl: str | None,
     timeout: str | None,
-    wait: bool,
     priority: int,
     holder: str | None,
     must_exist: bool,
@@ -107,3 +106,127 @@ def exec_(
     The command finds KONDUCTOR_TOKEN (the fencing token), KONDUCTOR_HOLDER, KONDUCTOR_NAMESPACE,
     KONDUCTOR_LEASE_SEMAPHORE, KONDUCTOR_LEASE_PERMITS and KONDUCTOR_LEASE_TTL in its environment.
     """
+    from koncli.execution.keeper import Keeper
+    from koncli.execution.program import find_program
+
+    if len(semaphores) > 1:
+        raise InvalidInput(
+            "exec holds permits of one semaphore", hint="for more, run koncli exec within koncli exec, in one order"
+        )
+    name, permits = semaphores[0]
+    label = ref(Kind.SEMAPHORE, name)
+    _check_grace(grace, ttl)
+    path = find_program(command[0], app.env)
+    with Keeper.of(path, command, lambda text: message(f"{label}: {text}")) as keeper:
+        try:
+            with Waiting(label) as progress:
+                lease = (
+                    app.client()
+                    .semaphore(name)
+                    .acquire(
+                        permits=permits,
+                        ttl=ttl,
+                        timeout=timeout,
+                        priority=priority,
+                        holder=holder,
+                        renew=True,
+                        must_exist=must_exist,
+                        on_progress=progress,
+                        on_lost=keeper.note_loss,
+                    )
+                )
+        except Denied as error:
+            _refuse(app, error, conflict_exit_code)
+        try:
+            ended = keeper.run(lease, _variables(app, name, lease), _grace(grace, lease, label))
+        finally:
+            keeper.close()
+            released = _release(lease, label)
+    _leave(ended, path, label, lost=ended.lost or not released)
+
+
+def _check_grace(grace: str | None, ttl: str | None) -> None:
+    """Refuse a grace that leaves too little of the TTL for renewing."""
+    if grace is not None and ttl is not None and 0 < to_ms(ttl) < 2 * to_ms(grace):
+        raise InvalidInput(f"--grace {grace} is more than half of --ttl {ttl}: no time would be left to renew")
+
+
+def _grace(grace: str | None, lease: Lease, label: str) -> float:
+    """Return the seconds between TERM and KILL."""
+    if grace is None:
+        return min(GRACE_MS, lease.ttl_ms / 3 if lease.ttl_ms else GRACE_MS) / 1000
+    wanted = to_ms(grace)
+    if lease.ttl_ms and wanted > lease.ttl_ms / 2:
+        message(f"{label}: its TTL is {to_text(lease.ttl_ms)}, so --grace is cut to half of that")
+        wanted = lease.ttl_ms // 2
+    return wanted / 1000
+
+
+def _variables(app: App, name: str, lease: Lease) -> dict[str, str]:
+    """Return what the command finds in its environment: the lease, and where and as whom koncli is to work there."""
+    variables = {
+        "KONDUCTOR_TOKEN": str(lease.token),
+        "KONDUCTOR_HOLDER": lease.holder,
+        # The holder is another one each time; an arrival must stay the same when the command is run again.
+        "KONDUCTOR_ARRIVAL_ID": arrival_id(app.env, app.holder),
+        "KONDUCTOR_NAMESPACE": app.settings.namespace,
+        "KONDUCTOR_LEASE_SEMAPHORE": name,
+        "KONDUCTOR_LEASE_PERMITS": str(lease.permits),
+        "KONDUCTOR_LEASE_TTL": to_text(lease.ttl_ms),
+    }
+    if app.flags.redis_url is not None:
+        variables["KONDUCTOR_REDIS_URL"] = app.flags.redis_url
+    return variables
+
+
+def _refuse(app: App, error: Denied, code: int | None) -> NoReturn:
+    """Leave with the chosen exit code of a refusal."""
+    if code is None:
+        raise error
+    from koncli.failures import print_error
+
+    print_error(error, as_json=app.out.mode == "json")
+    click.get_current_context().exit(code)
+
+
+def _release(lease: Lease, label: str) -> bool:
+    """Give the permits back; False if they were lost. A Redis that does not answer is not waited for long."""
+    outcomes: list[str | KonductorError] = []
+
+    def give_back() -> None:
+        try:
+            outcomes.append(str(lease.release()))
+        except KonductorError as error:
+            outcomes.append(error)
+
+    thread = threading.Thread(target=give_back, name="koncli-release", daemon=True)
+    thread.start()
+    thread.join(min(RELEASE_PATIENCE, lease.expires_in))
+    outcome = outcomes[0] if outcomes else "no answer in time"
+    if outcome in {"expired", "not-held"} or lease.lost.is_set():
+        return False
+    left = lease.expires_in
+    if outcome != "released" and left > 1:
+        ends = "somebody has to release it" if left == float("inf") else f"the lease ends by itself in {left:.0f}s"
+        message(f"{label}: could not be released ({outcome}); {ends}")
+    return True
+
+
+def _leave(ended: Ended, path: str, label: str, *, lost: bool) -> NoReturn:
+    """End as the command did, or say why not."""
+    if ended.failed:
+        from koncli.execution.program import not_started
+
+        raise not_started(path, ended.failed)
+    if lost:
+        raise LeaseLost(
+            f"lost the lease on {label} while the command ran: {ended}",
+            hint="others may have held it meanwhile; what the command writes to can refuse its KONDUCTOR_TOKEN",
+        )
+    if ended.left:
+        message(f"{label}: released; {ended.left} processes that the command left behind go on without it")
+    if ended.interrupted and ended.signal == signal.SIGINT:
+        # Only this tells the script around us that its user wants to end it, too.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    click.get_current_context().exit(ended.code)
