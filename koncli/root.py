@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "get": ("koncli.get:get", "Show objects of one, several or all kinds."),
     "status": ("koncli.status:status", "Show one object."),
     "events": ("koncli.events:events", "Print what happened to objects."),
+    "exec": ("koncli.exec:exec_", "Run a command while holding permits."),
     "local": ("koncli.local.cli:local", "Run manifests on this machine."),
     "version": ("koncli.version:version", "Print versions."),
     "completion": ("koncli.completion:completion", "Print a shell's completion script."),
