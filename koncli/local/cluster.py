@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from konductor_core.manifests import Manifest
     from konductor_core.models import Status
 
-_LOOK_S = 0.5
+_LOOK_S = 0.1
 """Seconds after which the nudge iterator gives control back; no command is sent for that."""
+_RETRY_S = 1.0
 _JOIN_S = 5.0
 
 
@@ -66,6 +68,11 @@ class Cluster:
                 continue
         return lines
 
+    def refresh(self) -> None:
+        """Read all objects of the manifests once more, as far as they can be read."""
+        for key in self.statuses:
+            self._read(key, lambda *_: None)
+
     def close(self, *, delete: bool) -> None:
         """Stop following; with `delete`, remove the objects that this run created."""
         self._closing.set()
@@ -75,6 +82,12 @@ class Cluster:
             self._handle(kind, name).delete()
 
     def _follow(self, on_change: Callable[[Kind, str, Status], None]) -> None:
+        while not self._closing.is_set():
+            with contextlib.suppress(KonductorError):  # Redis is away
+                self._listen(on_change)
+            self._closing.wait(_RETRY_S)
+
+    def _listen(self, on_change: Callable[[Kind, str, Status], None]) -> None:
         due = dict.fromkeys(self.statuses, 0.0)
         for nudge in self._client.nudges(_LOOK_S):
             if self._closing.is_set():

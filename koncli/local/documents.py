@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,8 @@ from koncli.local.fields import Fields, Refusals
 from koncli.local.jobspec import JobSpec, read_job
 from koncli.local.podspec import PodSpec, read_pod
 from koncli.local.podvolumes import CLAIM
-from konductor_core.errors import InvalidInput
-from konductor_core.identity import GROUP
+from konductor_core.errors import InvalidInput, quoted
+from konductor_core.identity import GROUP, check_name
 from konductor_core.manifests import Manifest, load_yaml
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ _CLUSTER_ONLY = {
     "ClusterRole", "ClusterRoleBinding", "LimitRange", "Namespace", "NetworkPolicy", "PersistentVolume",
     "PodDisruptionBudget", "PriorityClass", "ResourceQuota", "Role", "RoleBinding", "ServiceAccount", "StorageClass",
 }  # fmt: skip
-_RUNNABLE = "a local run has Jobs and Pods, and their claims, ConfigMaps and Secrets"
+_VERSIONS = {"Job": "batch/v1", **dict.fromkeys(("Pod", "PersistentVolumeClaim", "ConfigMap", "Secret"), "v1")}
+_KEY = re.compile(r"(?!\.\.?$)[-._a-zA-Z0-9]{1,253}")
+"""A key of a ConfigMap or Secret, which becomes a file's name."""
 
 
 @dataclass(slots=True)
@@ -97,11 +100,11 @@ class Documents:
         elif kind in _CLUSTER_ONLY:
             self.skipped.append(f"{kind} {name}")
             return
-        elif not isinstance(name, str) or not name:
-            self.refusals.refuse(where, "a manifest needs metadata.name (generateName can't be had here)")
+        elif (why := _unfit(kind, name, body)) is not None:
+            self.refusals.refuse(where, why)
             return
         else:
-            self._add_workload(kind, name, body, where)
+            self._add_workload(kind, str(name), body, where)
         self._note(kind, str(name), body, place)
 
     def _add_object(self, body: Mapping[str, Any], place: str) -> None:
@@ -128,10 +131,8 @@ class Documents:
             self.claims.append(name)
         elif kind == "ConfigMap":
             self.configs[name] = _text_data(fields, "data") | _binary_data(fields, "binaryData")
-        elif kind == "Secret":
-            self.secrets[name] = _binary_data(fields, "data") | _text_data(fields, "stringData")
         else:
-            self.refusals.refuse(where, f"{kind} can't run here: {_RUNNABLE}")
+            self.secrets[name] = _binary_data(fields, "data") | _text_data(fields, "stringData")
 
     def _note(self, kind: str, name: str, body: Mapping[str, Any], place: str) -> None:
         namespace = _metadata(body).get("namespace")
@@ -178,18 +179,41 @@ def _files(paths: list[Path]) -> Iterator[Path]:
             raise InvalidInput(f"there is no file or folder {path}")
 
 
+def _unfit(kind: str, name: object, body: Mapping[str, Any]) -> str | None:
+    """Say why a document that is not one of ours can't run here; None if it can."""
+    if kind not in _VERSIONS:
+        return f"{kind} can't run here: a local run has Jobs and Pods, and their claims, ConfigMaps and Secrets"
+    if body.get("apiVersion") != _VERSIONS[kind]:
+        return f"apiVersion {quoted(body.get('apiVersion'))} is unknown for a {kind}: write {_VERSIONS[kind]}"
+    if not isinstance(name, str):
+        return "a manifest needs metadata.name (generateName can't be had here)"
+    try:
+        check_name(name, "metadata.name")
+    except InvalidInput as error:
+        return error.message
+    return None
+
+
 def _metadata(body: Mapping[str, Any]) -> Mapping[str, Any]:
     metadata = body.get("metadata")
     return metadata if isinstance(metadata, Mapping) else {}
 
 
+def _pairs(fields: Fields, name: str) -> Iterator[tuple[str, str]]:
+    for key, text in fields.pairs(name).items():
+        if _KEY.fullmatch(key):
+            yield key, text
+        else:
+            fields.refuse(f"{name}[{key}]", "a key has letters, digits, '-', '_' and '.' only")
+
+
 def _text_data(fields: Fields, name: str) -> dict[str, bytes]:
-    return {key: text.encode() for key, text in fields.pairs(name).items()}
+    return {key: text.encode() for key, text in _pairs(fields, name)}
 
 
 def _binary_data(fields: Fields, name: str) -> dict[str, bytes]:
     decoded = {}
-    for key, text in fields.pairs(name).items():
+    for key, text in _pairs(fields, name):
         try:
             decoded[key] = base64.b64decode("".join(text.split()), validate=True)
         except binascii.Error:

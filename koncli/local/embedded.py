@@ -53,7 +53,7 @@ class EmbeddedServer:
             config.write_text(_CONFIG.format(port=port, password=password, folder=folder), encoding="utf-8")
             place = str(folder)
             launch = Launch((binary, str(config)), {"PATH": os.defpath}, place, mode, staging=place, label=place)
-            process = await Process.start(launch, output.append)
+            process = await Process.start(launch, output.extend)
             if await _ready(process, port, password):
                 return cls(process, f"redis://:{password}@127.0.0.1:{port}/0")
             await process.kill()

@@ -6,12 +6,13 @@ process (images, resources, scheduling) are noted instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from koncli.output import message
 from konductor_core.errors import InvalidInput, did_you_mean, quoted
+from konductor_core.identity import check_name
 
 
 @dataclass(slots=True)
@@ -66,6 +67,15 @@ class Fields:
             return default if value is None else value
         self.refuse(name, f"{quoted(value)} is not text: put it in quotes")
         return default
+
+    def name(self, name: str = "name", check: Callable[[str, str], str] = check_name) -> str:
+        """Return a name that Kubernetes would accept; others must not become parts of paths either."""
+        value = self.text(name)
+        try:
+            return check(value, name)
+        except InvalidInput as error:
+            self.refuse(name, error.message)
+            return "refused"
 
     def one_of(self, name: str, options: tuple[str, ...]) -> str:
         """One of `options`; the first is the default."""

@@ -77,9 +77,8 @@ class Host:
         if self.mode != isolation.NONE or not mounts:
             return []
         paths = sorted({mount.path for mount in mounts})
-        notes = [
-            f"volumes are not mounted: in command, args and env {', '.join(paths)} become directories below {self.volumes.root}"
-        ]
+        become = f"{', '.join(paths)} become directories below {self.volumes.root}"
+        notes = [f"volumes are not mounted: in command, args and env {become}"]
         if any(mount.read_only for mount in mounts):
             notes.append("without mounts, read-only volumes can be written to")
         return notes

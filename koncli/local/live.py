@@ -63,10 +63,11 @@ class LiveView(LinesView):
     def object_changed(self, kind: Kind, name: str, status: Status) -> None:
         """Do nothing: the table shows it."""
 
-    def line(self, pod: str, container: str, text: str) -> None:
-        """Print one line of a container, its own colours kept."""
+    def lines(self, pod: str, container: str, texts: list[str]) -> None:
+        """Print lines of a container, their own colours kept."""
         color = _POD_COLORS[sum(map(ord, pod)) % len(_POD_COLORS)]
-        self._print(Text.assemble((f"[{pod} {container}]", color), " ", Text.from_ansi(text)))
+        prefix = Text(f"[{pod} {container}] ", color)
+        self._print(Text("\n").join(prefix + Text.from_ansi(text) for text in texts))
 
     def say(self, text: str) -> None:
         """Print one line of the runner."""

@@ -9,10 +9,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from koncli.local.init import NOT_RUNNABLE
 from koncli.local.process import Exit, Process
 from konductor_core.errors import KonductorError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from koncli.local.expand import Identity
     from koncli.local.host import Host
     from koncli.local.podspec import Container, PodSpec
@@ -35,8 +38,8 @@ def back_off_ms(failures: int) -> int:
 class Audience(Protocol):
     """Who is told what happens."""
 
-    def line(self, pod: str, container: str, text: str) -> None:
-        """Hear a line that a container printed."""
+    def lines(self, pod: str, container: str, texts: list[str]) -> None:
+        """Hear lines that a container printed."""
 
     def say(self, text: str) -> None:
         """Hear something from the runner itself."""
@@ -78,6 +81,7 @@ class Pod:
         self._live: dict[str, Process] = {}
         self._stopping = asyncio.Event()
         self._expired = False
+        self._grace_ms = spec.grace_ms
 
     @property
     def name(self) -> str:
@@ -92,28 +96,21 @@ class Pod:
     @property
     def app_started(self) -> float | None:
         """When its first app container started."""
-        moments = [
-            run.started for name in self._names(self.spec.apps) if (run := self.containers[name]).started is not None
-        ]
-        return min(filter(None, moments), default=None)
+        moments = [self.containers[each.name].started for each in self.spec.apps]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     async def run(self) -> None:
         """Run the pod until it has succeeded or failed; never raises for what its programs do."""
         self.started = time.monotonic()
         deadline = asyncio.create_task(self._expire()) if self.spec.deadline_ms is not None else None
         sidecars: list[asyncio.Task[None]] = []
-        try:
-            self._volumes = self._host.volumes.make(self.name, self.spec)
-            if await self._run_init(sidecars):
-                self._set(RUNNING)
-                await asyncio.gather(*(self._run_app(self.containers[each.name]) for each in self.spec.apps))
-        except (KonductorError, OSError) as error:
-            self.reason = str(error)
-        finally:
-            if deadline is not None:
-                deadline.cancel()
-            await self._stop_sidecars(sidecars)
-            self.ended = time.monotonic()
+        if await self._run_init(sidecars):
+            self._set(RUNNING)
+            await asyncio.gather(*(self._run_app(self.containers[each.name]) for each in self.spec.apps))
+        if deadline is not None:
+            deadline.cancel()
+        await self._stop_sidecars(sidecars)
+        self.ended = time.monotonic()
         self._set(SUCCEEDED if self._all_succeeded() and not self._expired else FAILED)
 
     async def stop(self, reason: str = "") -> None:
@@ -125,6 +122,7 @@ class Pod:
     async def kill(self) -> None:
         """Take everything down at once."""
         self.deleted = True
+        self._grace_ms = 0
         self._stopping.set()
         await asyncio.gather(*(process.kill() for process in self._live.values()))
 
@@ -170,38 +168,45 @@ class Pod:
                 return
 
     async def _run_sidecar(self, run: ContainerRun) -> None:
-        try:
-            while await self._once(run) is not None and await self._back_off(run):
-                pass
-        except (KonductorError, OSError) as error:
-            await self._end(str(error))
-        finally:
-            run.ready.set()
+        while await self._once(run) is not None and await self._back_off(run):
+            pass
+        run.ready.set()
 
     async def _once(self, run: ContainerRun) -> Exit | None:
         """Run a container once; None if the pod is being deleted."""
-        if self.stopping or self._volumes is None:
+        if self.stopping:
             return None
-        launch = self._host.launch(run.container, self.spec, self.identity, self._volumes)
 
-        def hear(text: str) -> None:
-            run.tail.append(text)
-            self._audience.line(self.name, run.container.name, text)
+        def hear(texts: list[str]) -> None:
+            run.tail.extend(texts)
+            self._audience.lines(self.name, run.container.name, texts)
 
-        process = await Process.start(launch, hear)
-        self._live[run.container.name] = process
         run.phase, run.started, run.ended, run.exit = "running", run.started or time.monotonic(), None, None
-        run.ready.set()
         self._audience.changed()
-        if self._stopping.is_set():  # while it was starting
-            await process.stop(self.spec.grace_ms)
-        run.exit = await process.wait()
+        run.exit = ended = await self._perform(run, hear)
         run.phase, run.ended = "ended", time.monotonic()
-        if run.exit.error is not None:
-            hear(f"did not start: {run.exit.error}")
-        del self._live[run.container.name]
+        if ended.error is not None:
+            hear([f"did not start: {ended.error}"])
         self._audience.changed()
-        return run.exit
+        return ended
+
+    async def _perform(self, run: ContainerRun, hear: Callable[[list[str]], None]) -> Exit:
+        name = run.container.name
+        try:
+            self._volumes = self._volumes or self._host.volumes.make(self.name, self.spec)
+            process = await Process.start(
+                self._host.launch(run.container, self.spec, self.identity, self._volumes), hear
+            )
+        except (KonductorError, OSError) as error:
+            run.ready.set()
+            return Exit(NOT_RUNNABLE, error=str(error))
+        self._live[name] = process
+        run.ready.set()
+        if self.stopping:  # meanwhile
+            await process.stop(self._grace_ms)
+        ended = await process.wait()
+        del self._live[name]
+        return ended
 
     async def _back_off(self, run: ContainerRun) -> bool:
         """Wait before a restart, the first of which comes at once; False if the pod is deleted meanwhile."""
@@ -219,7 +224,7 @@ class Pod:
             self._stopping.set()
             self._audience.changed()
         apps = [process for name, process in self._live.items() if not self.containers[name].container.sidecar]
-        await asyncio.gather(*(process.stop(self.spec.grace_ms) for process in apps))
+        await asyncio.gather(*(process.stop(self._grace_ms) for process in apps))
 
     async def _expire(self) -> None:
         await asyncio.sleep((self.spec.deadline_ms or 0) / 1000)
@@ -231,17 +236,13 @@ class Pod:
         for container in reversed(self.spec.init):
             process = self._live.get(container.name)
             if process is not None:
-                await process.stop(self.spec.grace_ms)
+                await process.stop(self._grace_ms)
         await asyncio.gather(*tasks)
 
     def _all_succeeded(self) -> bool:
-        exits = [self.containers[name].exit for name in self._names(self.spec.apps)]
+        exits = [self.containers[each.name].exit for each in self.spec.apps]
         return all(each is not None and each.code == 0 for each in exits)
 
     def _set(self, phase: str) -> None:
         self.phase = phase
         self._audience.changed()
-
-    @staticmethod
-    def _names(containers: tuple[Container, ...]) -> list[str]:
-        return [each.name for each in containers]

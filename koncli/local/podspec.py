@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from koncli.local.podvolumes import Volume, VolumeMount, read_mounts, read_volumes
+from konductor_core.identity import check_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,9 +161,7 @@ def _check_names(spec: Fields, pod: PodSpec) -> None:
 
 
 def _read_container(fields: Fields, volumes: Mapping[str, Volume], *, init: bool) -> Container:
-    name = fields.text("name")
-    if not name:
-        fields.refuse("name", "a container needs a name")
+    name = fields.name(check=check_namespace)  # a label, as namespaces are
     restart = fields.text("restartPolicy")
     if restart and not (init and restart == "Always"):
         fields.refuse("restartPolicy", "only an init container may have one, and only Always (a native sidecar)")

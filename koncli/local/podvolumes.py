@@ -6,6 +6,8 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from konductor_core.identity import check_namespace
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -52,7 +54,7 @@ def read_volumes(spec: Fields) -> Iterator[Volume]:
 
 
 def _read_volume(fields: Fields) -> Volume:
-    name = fields.text("name")
+    name = fields.name(check=check_namespace)  # a label, as namespaces are
     if EMPTY in fields or not any(kind in fields for kind in (CLAIM, CONFIG, SECRET, *_UNSUPPORTED)):
         fields.ignore(EMPTY, note=False)
         fields.done()
@@ -61,7 +63,7 @@ def _read_volume(fields: Fields) -> Volume:
     volume = Volume(name, EMPTY)  # what was just refused goes on as this, so that its mounts aren't refused once more
     if CLAIM in fields:
         claim = fields.child(CLAIM)
-        volume = Volume(name, CLAIM, claim.text("claimName"), read_only=claim.flag("readOnly"))
+        volume = Volume(name, CLAIM, claim.name("claimName"), read_only=claim.flag("readOnly"))
         claim.done()
     for kind, named in ((CONFIG, "name"), (SECRET, "secretName")):
         if kind in fields:
@@ -81,7 +83,7 @@ def _read_files(name: str, kind: str, named: str, fields: Fields) -> Volume:
             item.done()
     fields.ignore("items", note=False)
     volume = Volume(
-        name, kind, fields.text(named), items, fields.flag("optional"), read_only=True, mode=fields.whole("defaultMode")
+        name, kind, fields.name(named), items, fields.flag("optional"), read_only=True, mode=fields.whole("defaultMode")
     )
     fields.done()
     return volume

@@ -91,8 +91,8 @@ class Process:
     _exit: asyncio.Task[Exit] = field(init=False)
 
     @classmethod
-    async def start(cls, launch: Launch, on_line: Callable[[str], None]) -> Process:
-        """Start `launch`; `on_line` gets each line of its stdout and stderr, without the line's end.
+    async def start(cls, launch: Launch, on_lines: Callable[[list[str]], None]) -> Process:
+        """Start `launch`; `on_lines` gets the lines of its stdout and stderr, as many as came at once.
 
         Must be called on the main thread: the kernel ties the container's life to the thread that started it.
         """
@@ -121,7 +121,7 @@ class Process:
         with contextlib.suppress(BrokenPipeError):  # it ended at once: its status says so
             _write_all(control_write, launch.encode())
         self = cls(process, control_write, status_read)
-        self._exit = asyncio.create_task(self._finish(on_line))
+        self._exit = asyncio.create_task(self._finish(on_lines))
         return self
 
     async def wait(self) -> Exit:
@@ -159,9 +159,9 @@ class Process:
             os.close(self._control)
             self._control = None
 
-    async def _finish(self, on_line: Callable[[str], None]) -> Exit:
+    async def _finish(self, on_lines: Callable[[list[str]], None]) -> Exit:
         assert self._process.stdout is not None  # noqa: S101 - for the type checker: we asked for a pipe
-        reading = asyncio.create_task(_read_lines(self._process.stdout, on_line))
+        reading = asyncio.create_task(_read_lines(self._process.stdout, on_lines))
         await self._process.wait()
         # Only a process that escaped from its container can keep the pipe open now.
         await asyncio.wait([reading], timeout=_LAST_WORDS_S)
@@ -172,17 +172,17 @@ class Process:
         return Exit(report["code"], report.get("signal"), report.get("error")) if report else KILLED
 
 
-async def _read_lines(stream: asyncio.StreamReader, on_line: Callable[[str], None]) -> None:
+async def _read_lines(stream: asyncio.StreamReader, on_lines: Callable[[list[str]], None]) -> None:
     rest = b""
     while chunk := await stream.read(LONGEST_LINE):
         *lines, rest = (rest + chunk).split(b"\n")
         if len(rest) >= LONGEST_LINE:
             lines.append(rest)
             rest = b""
-        for line in lines:
-            on_line(_text(line))
+        if lines:
+            on_lines([_text(line) for line in lines])
     if rest:
-        on_line(_text(rest))
+        on_lines([_text(rest)])
 
 
 def _text(line: bytes) -> str:

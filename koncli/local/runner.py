@@ -88,9 +88,9 @@ class Runner:
             raise self.view.broken
         return outcome
 
-    def line(self, pod: str, container: str, text: str) -> None:
-        """Hear a line that a container printed."""
-        self.view.line(pod, container, text)
+    def lines(self, pod: str, container: str, texts: list[str]) -> None:
+        """Hear lines that a container printed."""
+        self.view.lines(pod, container, texts)
 
     def say(self, text: str) -> None:
         """Something happened."""
@@ -155,6 +155,11 @@ class Runner:
             if unfinished := self.workload.unfinished():
                 self.say(f"stopping {', '.join(unfinished)}")
             await self.workload.stop("the run is over")
+            if self._verdict is None:
+                await asyncio.to_thread(self.cluster.refresh)
+        except BaseException:
+            await self.workload.kill()
+            raise
         finally:
             ticking.cancel()
             self.view.stop()
@@ -181,7 +186,7 @@ class Runner:
             self.view.write(text)
         if outcome.code == 0 and self.options.then is not None:
             launch = Launch(("sh", "-c", self.options.then), host.base_variables(), str(host.volumes.claims))
-            process = await Process.start(launch, self.view.write)
+            process = await Process.start(launch, lambda texts: self.view.write("\n".join(texts)))
             ended = await self._unless_over(process)
             if ended.code != 0:
                 return self._verdict or Outcome(1, f"complete, but the command after it ended with {ended}")

@@ -51,9 +51,9 @@ class LinesView:
             self._told[kind, name] = facts, phase
             self.say(f"{ref(kind, name)}: {phase}, {facts}")
 
-    def line(self, pod: str, container: str, text: str) -> None:
-        """Print one line of a container."""
-        self.write(f"[{pod} {container}] {text}")
+    def lines(self, pod: str, container: str, texts: list[str]) -> None:
+        """Print lines of a container."""
+        self.write("\n".join(f"[{pod} {container}] {text}" for text in texts))
 
     def say(self, text: str) -> None:
         """Print one line of the runner."""

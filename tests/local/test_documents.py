@@ -103,6 +103,9 @@ def test_a_claim_that_is_not_there_is_noted(tmp_path: Path) -> None:
             "spec.template.spec.volumes[v].hostPath: a pod's programs",
         ),
         ({"volumes": [{"name": "v", "nfs": {}}]}, "volumes[v].nfs"),
+        ({"volumes": [{"name": "../v", "emptyDir": {}}]}, "name '../v' is not valid"),
+        ({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "/etc"}}]}, "claimName '/etc' is not valid"),
+        ({"container": {"name": "a/b"}}, "name 'a/b' is not valid"),
         ({"container": {"lifecycle": {"preStop": {}}}}, "containers[main].lifecycle: postStart and preStop"),
         ({"container": {"volumeMounts": [{"name": "x", "mountPath": "/x"}]}}, "the pod has no volume called 'x'"),
         ({"container": {"command": None, "args": ["x"]}}, "the image none is not pulled here"),
@@ -189,6 +192,25 @@ def test_other_kinds_are_refused_by_name(tmp_path: Path, kind: str) -> None:
         read(tmp_path, f"# a comment\napiVersion: x/v1\nkind: {kind}\nmetadata: {{name: x}}\n")
 
 
+@pytest.mark.parametrize(
+    "text,words",
+    [
+        (
+            "{apiVersion: batch/v2, kind: Job, metadata: {name: x}}",
+            "apiVersion 'batch/v2' is unknown for a Job: write b",
+        ),
+        ("{apiVersion: v1, kind: Secret, metadata: {name: ../x}}", "metadata.name '../x' is not valid"),
+        ("{apiVersion: v1, kind: Pod, metadata: {generateName: x}}", "needs metadata.name"),
+        ("{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {../k: v}}", r"data\[../k\]: a key has letters"),
+        ("{apiVersion: v1, kind: Secret, metadata: {name: x}, data: {k: '!'}}", r"data\[k\]: is not base64"),
+        ("{kind: 5}", "a manifest needs a kind"),
+    ],
+)
+def test_what_the_api_server_would_not_take_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        read(tmp_path, text)
+
+
 def test_several_reasons_are_all_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = refusal(tmp_path, job("work", "true", job={"suspend": True, "parallelism": 0}), capsys)
     assert said.count("refused: ") == 2
@@ -214,7 +236,10 @@ def test_bad_yaml_is_refused_with_line_and_column(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "files,words",
-    [({}, "no .yaml, .yml or .json file"), ({"a.yaml": "kind: Secret\nmetadata: {name: x}\n"}, "nothing to run")],
+    [
+        ({}, "no .yaml, .yml or .json file"),
+        ({"a.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\n"}, "nothing to run"),
+    ],
 )
 def test_nothing_to_run_is_said(tmp_path: Path, files: dict[str, str], words: str) -> None:
     for name, text in files.items():

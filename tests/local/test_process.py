@@ -43,8 +43,8 @@ class Started:
     def run(self) -> Exit:
         return self.then(lambda process: process.wait())
 
-    def _hear(self, line: str) -> None:
-        self.lines.append(line)
+    def _hear(self, lines: list[str]) -> None:
+        self.lines.extend(lines)
         self._news.set()
 
     async def said_something(self) -> None:
