@@ -8,7 +8,8 @@
 --@include lib/permits
 
 local ask = {
-  id = ARGV[1], holder = ARGV[2], mode = ARGV[3], priority = whole(4, 'priority', -1000, 1000), ttl = whole(5, 'ttl', -1),
+  id = ARGV[1], holder = ARGV[2], mode = ARGV[3],
+  priority = whole(4, 'priority', -1000, 1000), ttl = whole(5, 'ttl', -1),
   pod = ARGV[6], uid = ARGV[7], node = ARGV[8], items = {},
 }
 for i = 4, #KEYS, 7 do

@@ -24,9 +24,10 @@ end
 -- Holders in order of expiry, each with its twin's fields.
 local function holders()
   local list = {}
-  local rows = call('ZRANGE', object.leases, 0, holders_limit - 1, 'WITHSCORES')
-  for i = 1, holders_limit > 0 and #rows or 0, 2 do
-    local t = call('HMGET', lease_key(object, rows[i]), 'token', 'permits', 'since', 'ttl', 'pod', 'uid', 'node', 'claim')
+  local rows = holders_limit > 0 and call('ZRANGE', object.leases, 0, holders_limit - 1, 'WITHSCORES') or {}
+  for i = 1, #rows, 2 do
+    local t = call('HMGET', lease_key(object, rows[i]), 'token', 'permits', 'since', 'ttl', 'pod', 'uid', 'node',
+      'claim')
     append(list, {rows[i], rows[i + 1]})
     for field = 1, 8 do
       list[#list + 1] = t[field] or ''
@@ -54,8 +55,8 @@ local fields = call('HGETALL', object.meta)
 local holder_list, holder_count = holders()
 local waiter_list, waiter_count = waiters()
 local reply = {
-  READ, until_moment(next_moment(object)), text(NOW), in_use(object), call('ZCARD', object.leases), call('ZCARD', object.queue),
-  #fields / 2,
+  READ, until_moment(next_moment(object)), text(NOW), in_use(object), call('ZCARD', object.leases),
+  call('ZCARD', object.queue), #fields / 2,
 }
 append(reply, fields)
 reply[#reply + 1] = holder_count

@@ -144,7 +144,8 @@ local function admit(request)
     local ttl = request.ttl < 0 and object.ttl or request.ttl
     leave_queue(object, request.holder, not mine)
     count_wait(object, request)
-    tokens[#tokens + 1] = grant(object, request, item.amount, mine and moment_after(ttl) or NOW + CLAIM_WINDOW, not mine)
+    local moment = mine and moment_after(ttl) or NOW + CLAIM_WINDOW
+    tokens[#tokens + 1] = grant(object, request, item.amount, moment, not mine)
   end
   if mine then
     call('DEL', request_key(request.id), wake_key(request.id))

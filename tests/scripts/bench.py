@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from konductor_core import Konductor
 from konductor_core.codes import Code
 from konductor_core.flows.permits import Ask
 from konductor_core.identity import Kind, Owner
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     import redis
 
+    from konductor_core import Konductor
     from konductor_core.client import Barrier, Semaphore
     from konductor_core.models import Event
     from tests.scripts.clock import Clock
@@ -86,8 +86,9 @@ class Request:
 
     def _send(self, mode: str) -> Reply:
         reply = self.bench.run(self.spec.call(mode))
-        grants = reply[7:]
-        return Reply(*reply[:7], tuple(map(int, grants[::2])), tuple(grants[1::2]))
+        code, next_change_ms, name, position, waiting, in_use, permits, *grants = reply
+        tokens, left_ms = tuple(map(int, grants[::2])), tuple(grants[1::2])
+        return Reply(code, next_change_ms, name, position, waiting, in_use, permits, tokens, left_ms)
 
     def wait(self) -> Reply:
         """Ask, heartbeat, or confirm."""

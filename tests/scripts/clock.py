@@ -23,7 +23,9 @@ _AGE: Final = """#!lua flags=allow-oom
 local shift = tonumber(ARGV[1])
 local function text(number) return string.format('%.0f', number) end
 local moment_scores = {leases = true, ageing = true, arrivals = true, waiters = true, dirty = true}
-local moment_fields = {'calm', 'watched', 'created', 'deadline', 'opened', 'failed', 'progress', 'since', 'aged', 'probed'}
+local moment_fields = {
+  'calm', 'watched', 'created', 'deadline', 'opened', 'failed', 'progress', 'since', 'aged', 'probed',
+}
 
 for _, key in ipairs(redis.call('KEYS', 'konductor:*')) do
   local kind = redis.call('TYPE', key).ok

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,7 +17,7 @@ SECOND = 1_000
 MINUTE = 60 * SECOND
 
 
-def fill(bench: Bench, permits: int = 1, **spec: object) -> None:
+def fill(bench: Bench, permits: int = 1, **spec: Any) -> None:
     """Make semaphore `x`, held completely by `other`."""
     bench.semaphore(permits, **spec).acquire(permits, timeout=0, ttl="1h", holder="other")
 
