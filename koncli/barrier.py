@@ -98,7 +98,7 @@ def arrive(
         with Waiting(label) as progress:
             opened = handle.arrive_and_wait(holder=who, timeout=timeout, on_progress=progress)
         text = f"{label} is open: {opened.arrived}/{opened.expected} arrived"
-        fields = {"arrivalId": who, "phase": "Open", "arrived": opened.arrived, "expected": opened.expected}
+        fields = {"arrivalId": who, "phase": "Open", "arrived": opened.arrived, "needed": opened.expected}
         report(app, Kind.BARRIER, name, text, _with_cycle(fields, opened.cycle))
         return
     with Waiting(label) as progress:
@@ -147,7 +147,7 @@ def wait(
                 on_progress=progress,
             )
         )
-    fields = {"phase": "Open", "arrived": opened.arrived, "expected": opened.expected}
+    fields = {"phase": "Open", "arrived": opened.arrived, "needed": opened.expected}
     text = f"{label} is open: {opened.arrived}/{opened.expected} arrived"
     report(app, Kind.BARRIER, name, text, _with_cycle(fields, opened.cycle))
 

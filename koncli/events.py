@@ -13,11 +13,11 @@ from koncli.parameters import COUNT, timeout_option
 from koncli.targets import Target, parse_targets
 from konductor_core.durations import rfc3339, to_ms
 from konductor_core.errors import Unavailable
+from konductor_core.identity import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from konductor_core.identity import Kind
     from konductor_core.models import Event
 
 Happened = tuple["Kind", str, "Event"]
@@ -108,11 +108,18 @@ def _print(app: App, each: Happened) -> None:
 
 
 def _line(each: Happened) -> str:
-    """`2026-01-02T03:04:05.678Z  semaphore/x  granted  holder=a permits=2 token=17…  detail`."""
+    """`2026-01-02T03:04:05.678Z  semaphore/x  granted  holder=a permits=2 token=17… until=…`."""
     kind, name, event = each
     parts = [rfc3339(event.at_ms), ref(kind, name), event.type]
-    facts = [f"holder={event.holder}" if event.holder else "", f"permits={event.permits}" if event.permits else ""]
-    facts += [f"token={event.token}" if event.token else "", event.detail or ""]
+    detail = event.detail or ""
+    if event.token and detail.isdigit():
+        detail = f"until={rfc3339(int(detail))}"
+    facts = [
+        f"holder={event.holder}" if event.holder else "",
+        f"permits={event.permits}" if event.permits and kind is not Kind.BARRIER else "",
+        f"token={event.token}" if event.token else "",
+        detail,
+    ]
     return "  ".join(part for part in (*parts, " ".join(fact for fact in facts if fact)) if part)
 
 

@@ -92,7 +92,7 @@ def _add_delete(group: click.Group, kind: Kind) -> None:
     @ignore_not_found_option
     @pass_app
     def delete(app: App, names: tuple[str, ...], *, ignore_not_found: bool) -> None:
-        """Delete objects. Waiters are told, and go on waiting until the object is made again."""
+        """Delete objects of this kind. Waiters are told, and go on waiting until the object is made again."""
         delete_objects(app, [(kind, name, None) for name in names], ignore_not_found=ignore_not_found)
 
 

@@ -104,6 +104,7 @@ class VerbGroup(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - click's own signature
         kwargs.setdefault("no_args_is_help", False)
         kwargs["invoke_without_command"] = True
+        kwargs["callback"] = _want_command
         super().__init__(*args, **kwargs)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
@@ -120,13 +121,6 @@ class VerbGroup(click.Group):
         """In the order they were added, `last` ones last."""
         return sorted(self.commands, key=lambda name: name in self.last)
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
-        """Run the named command; without one, show what there is."""
-        if not ctx.args and not getattr(ctx, "_protected_args", None):
-            click.echo(ctx.get_help(), err=True)
-            ctx.exit(64)
-        return super().invoke(ctx)
-
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -135,6 +129,14 @@ class VerbGroup(click.Group):
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing and not name.startswith("-"):
             ctx.fail(_no_such_command(name, self.list_commands(ctx), ctx.command_path))
         return super().resolve_command(ctx, args)
+
+
+def _want_command() -> None:
+    """Show what there is to a user who named no command."""
+    ctx = click.get_current_context()
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        ctx.exit(64)
 
 
 def _write_options(params: list[click.Parameter], ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -11,7 +11,6 @@ from koncli.kinds import kind_group, ref, report_defined
 from koncli.leases import (
     holder_tables,
     ignore_not_held_option,
-    permits_text,
     report_grant,
     report_release,
     token_option,
@@ -191,7 +190,7 @@ def _fields(status: SemaphoreStatus) -> list[tuple[str, str]]:
     spec = status.spec
     return [
         ("Phase", status.phase),
-        ("Permits", f"{permits_text(spec.permits)}, {status.in_use} in use, {status.available} available"),
+        ("Permits", f"{spec.permits}, {status.in_use} in use, {status.available} available"),
         ("Waiting", str(status.waiting)),
         ("TTL", to_text(spec.ttl_ms) if spec.ttl_ms else "0 (until released)"),
         ("Policy", spec.policy),

@@ -30,6 +30,7 @@ def cli_on(url: str, directory: Path) -> Iterator[Cli]:
         "HOME": str(directory),
         "HOSTNAME": "host-1",
         "LANG": "C.UTF-8",
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "KONDUCTOR_REDIS_URL": url,
         "KONDUCTOR_NAMESPACE": "etl",
     }
