@@ -3,12 +3,15 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint verify generate clean
+.PHONY: help demo test bench lint verify generate clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 # What `make test PYTEST_ARGS='-k barrier'` adds to pytest's command line.
 PYTEST_ARGS ?=
+# What `make bench BENCH_ARGS='--quick --only handover'` adds to the benchmarks' command line.
+BENCH_ARGS ?=
+BENCH := .venv-bench
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -18,6 +21,9 @@ demo: $(VENV)/.local ## run the ETL pipeline of examples/ on this machine
 
 test: $(VENV)/.all ## run all tests; those that need a redis-server skip without one, unless CI=true
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(BENCH)/.bench ## measure speed beside peers, for about ten minutes; results and how to read them: docs/performance.md
+	$(BENCH)/bin/python -m benchmarks $(BENCH_ARGS)
 
 lint: $(VENV)/.all ## ruff, mypy, import-linter, and luacheck where it is installed
 	$(BIN)/ruff check .
@@ -33,7 +39,7 @@ verify: $(VENV)/.all ## fail if a generated file differs from what the code woul
 	$(BIN)/python -m tools.generate --check
 
 clean: ## remove the virtual environment and all caches
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) $(BENCH) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp for each set of extras; a change of pyproject.toml installs again.
@@ -42,8 +48,15 @@ $(VENV)/.local $(VENV)/.all: $(VENV)/.%: pyproject.toml $(VENV)/.made
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@
 
+# The peers in an environment of their own. redis-semaphore-eval asks for an old redis-py, but works with the present one.
+$(BENCH)/.bench: pyproject.toml $(BENCH)/.made
+	@echo "installing konductor[bench] into $(BENCH)"
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps redis-semaphore-eval==0.3.0
+	@touch $@
+
 # The first Python that is new enough, whatever it is called.
-$(VENV)/.made:
+$(VENV)/.made $(BENCH)/.made: %/.made:
 	@for python in $(PYTHON) python3 python python3.14 python3.13 python3.12 python3.11; do \
 	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
 	done; \
@@ -51,6 +64,6 @@ $(VENV)/.made:
 	  echo "Konductor needs Python 3.11 or newer; found $$(python3 --version 2>/dev/null || echo none). Install one, or say: make PYTHON=/path/to/python" >&2; \
 	  exit 1; \
 	fi; \
-	"$$python" -m venv $(VENV) || { rm -rf $(VENV); \
+	"$$python" -m venv $* || { rm -rf $*; \
 	  echo "$$python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@touch $@
