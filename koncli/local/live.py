@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import re
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -19,13 +22,27 @@ from koncli.local.view import LinesView, Objects, object_state, pod_state
 from koncli.output import PHASE_COLORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from konductor_core.identity import Kind
     from konductor_core.models import Status
 
 _STATE_COLORS = {"Running": "cyan", "Completed": "green", "Terminating": "magenta", "Pending": "dim"}
-_POD_COLORS = ("cyan", "magenta", "yellow", "blue", "green", "bright_cyan", "bright_magenta", "bright_blue")
+_POD_COLORS = (36, 35, 33, 34, 32, 96, 95, 94)
+"""Codes of the terminal's colours for the pods' names."""
+_MOVES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-ln-z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\[\]])")
+"""Escape sequences that do anything but colour text."""
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """Text for the terminal as it is."""
+
+    text: str
+
+    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> Iterator[Segment]:
+        yield Segment(self.text)
 
 
 class LiveView(LinesView):
@@ -33,6 +50,7 @@ class LiveView(LinesView):
 
     def __init__(self, stream: TextIO, *, color: bool) -> None:
         super().__init__(stream)
+        self._colored = color
         self._terminal = stream.isatty()
         self._console = Console(file=stream, no_color=not color, highlight=False)
         # Redrawn by our own ticks: rich's own thread would look at the pods while they change.
@@ -66,8 +84,12 @@ class LiveView(LinesView):
     def lines(self, pod: str, container: str, texts: list[str]) -> None:
         """Print lines of a container, their own colours kept."""
         color = _POD_COLORS[sum(map(ord, pod)) % len(_POD_COLORS)]
-        prefix = Text(f"[{pod} {container}] ", color)
-        self._print(Text("\n").join(prefix + Text.from_ansi(text) for text in texts))
+        prefix = f"[{pod} {container}]"
+        if self._colored:
+            prefix = f"\x1b[{color}m{prefix}\x1b[0m"
+        block = "".join(f"{prefix} {self._clean(text)}\n" for text in texts)
+        # Segments go out as they are; rich would take its time over each line of a talkative program.
+        self.guard(lambda: self._console.print(_Raw(block), soft_wrap=True, end=""))
 
     def say(self, text: str) -> None:
         """Print one line of the runner."""
@@ -90,6 +112,13 @@ class LiveView(LinesView):
         room = max(3, self._console.height - len(self._objects) - 6)
         above = (Text(), objects) if self._objects else ()
         return Group(*above, Text(), self._pod_table(room))
+
+    def _clean(self, text: str) -> str:
+        """Keep the program's colours where colours are wanted, and nothing else that moves the terminal."""
+        if "\x1b" not in text:
+            return text
+        text = _MOVES.sub("", text)
+        return f"{text}\x1b[0m" if self._colored else _COLORS.sub("", text)
 
     def _object_table(self) -> Table:
         table = Table.grid(padding=(0, 2))
