@@ -109,8 +109,11 @@ local function keep(item)
   item.token = lease.token
 end
 
--- All or nothing: every lease is looked at before the first is changed.
+-- All or nothing: every lease is looked at before the first is changed. Who waits goes first, and the dead are gone.
 local function keep_all()
+  if first_item(function(item) return item.amount > item.lease.amount end) then
+    serve()
+  end
   for _, item in ipairs(ask.items) do
     local code = objection(item)
     if code then

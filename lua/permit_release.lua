@@ -27,7 +27,8 @@ end
 -- What a release that frees nothing has to say. It leaves a tombstone for an import that would bring the lease back;
 -- without memory to spare that is left out.
 local function explain()
-  local expired = recall(OBJECT, 'expired/' .. HOLDER) and not call('ZSCORE', OBJECT.leases, HOLDER)
+  local expired = OBJECT.epoch and recall(OBJECT, 'expired/' .. HOLDER) == OBJECT.epoch
+    and not call('ZSCORE', OBJECT.leases, HOLDER)
   local code = expired and EXPIRED or OBJECT.epoch and NOT_HELD or ABSENT
   redis.pcall('SET', memory_key(OBJECT, REQUEST), code, 'PX', MEMORY_TTL)
   redis.pcall('SET', memory_key(OBJECT, 'released/' .. HOLDER), text(NOW), 'PX', MEMORY_TTL)

@@ -62,7 +62,7 @@ local function end_lease(object, holder, expiry)
   else
     object.expiries = object.expiries + 1
     set(object, 'expiries', text(object.expiries))
-    remember(object, 'expired/' .. holder, EXPIRED)
+    remember(object, 'expired/' .. holder, object.epoch)
     record(object, 'expired', holder, '', '', expiry)
   end
 end

@@ -235,6 +235,18 @@ def test_a_release_forgets_that_an_earlier_lease_expired(bench: Bench) -> None:
     assert sem.release("a") is Released.NOT_HELD
 
 
+def test_a_reset_and_a_deletion_forget_that_a_lease_expired(bench: Bench) -> None:
+    sem = bench.semaphore(1)
+    sem.acquire(timeout=0, ttl="10s", holder="a")
+    bench.clock.advance(11_000)
+    sem.reset()
+    assert sem.release("a") is Released.NOT_HELD
+    sem.acquire(timeout=0, ttl="10s", holder="a")
+    bench.clock.advance(11_000)
+    sem.delete()
+    assert sem.release("a") is Released.NOT_HELD
+
+
 def test_a_release_with_another_token_frees_nothing(bench: Bench) -> None:
     sem = bench.semaphore(1)
     lease = sem.acquire(timeout=0, holder="a")

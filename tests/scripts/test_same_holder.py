@@ -84,6 +84,14 @@ def test_a_larger_amount_does_not_overtake_waiters(bench: Bench) -> None:
         sem.acquire(permits=4, timeout=0, holder="a")
 
 
+def test_a_dead_waiter_keeps_no_lease_from_growing(bench: Bench) -> None:
+    sem = bench.semaphore(5)
+    sem.acquire(permits=2, timeout=0, ttl="1h", holder="a")
+    bench.queue("dead", permits=4)
+    bench.clock.advance(WAITER_TTL + 1_000)
+    assert sem.acquire(permits=5, timeout=0, holder="a").permits == 5
+
+
 def test_an_amount_beyond_the_limit_is_impossible_for_a_holder_too(bench: Bench) -> None:
     sem = bench.semaphore(5)
     sem.acquire(permits=3, timeout=0, holder="a")
