@@ -43,7 +43,6 @@ def test_the_folder_of_a_killed_run_is_swept_and_that_of_a_living_one_is_not(tem
     foreign = temporary / "konductor-other"
     foreign.mkdir()
     with run_folder(keep=False) as living, run_folder(keep=False):
-        assert sorted(path.name for path in temporary.iterdir() if path != living)[0] == "konductor-other"
         assert not killed.exists()
         assert living.exists()
     assert list(temporary.iterdir()) == [foreign]
