@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
-from konductor_core import errors, keys
+from konductor_core import Konductor, errors, keys
 from konductor_core.config import DEFAULT_URL, IN_CLUSTER_URL, Settings
 from konductor_core.durations import to_text
 from konductor_core.errors import KonductorError
 from tests.docs.blocks import ROOT
+from tests.servers import until
+
+if TYPE_CHECKING:
+    import redis
+
+    from tests.servers import Server
 
 LIBRARY = (ROOT / "docs/library.md").read_text(encoding="utf-8")
 REDIS = (ROOT / "docs/redis.md").read_text(encoding="utf-8")
@@ -56,11 +64,75 @@ def test_every_key_of_the_layout_is_on_the_page_and_no_other() -> None:
     assert shown == documented
 
 
-def test_the_fields_of_hashes_are_those_of_the_layout() -> None:
-    layout = " ".join((keys.__doc__ or "").split())
+def _row_of(key: str) -> list[str]:
+    """Return the row of the page that describes a key found on a server."""
     for row in rows(REDIS, "Keys"):
-        for listed in words(row[2]) if row[1] == "hash" else ():
-            assert listed.removesuffix(" calm") in layout, f"{row[0]}: {listed}"
+        pattern = words(row[0])[0]
+        for kind in ("semaphore", "barrier") if pattern.startswith("o") else ("",):
+            shape = re.escape(re.sub(r"^o", f"konductor:{{ns}}:{kind}:<name>", pattern))
+            if re.fullmatch(re.sub(r"<\w+>", "[^:]+", shape), key) and _is_of(row, kind):
+                return row
+    raise AssertionError(f"no row for {key}")
+
+
+def _is_of(row: list[str], kind: str) -> bool:
+    """Tell whether a row is of this kind: the hashes of both are called o."""
+    return words(row[0]) != ["o"] or ("expected" in row[2]) == (kind == "barrier")
+
+
+def _look(client: redis.Redis) -> set[str]:
+    """Compare all that is in Redis with the page; return the keys of the page that were there."""
+    found = set()
+    for key in client.scan_iter():
+        row = _row_of(key)
+        found.add(words(row[0])[0])
+        kind = str(client.type(key))
+        if kind == "none":
+            continue  # gone since
+        assert row[1] == kind, key
+        if kind == "hash" and (listed := words(row[2])):  # other hashes have holders as fields
+            assert set(client.hkeys(key)) <= set(" ".join(listed).split()), key
+    return found
+
+
+def test_what_is_in_redis_is_what_the_page_says(valkey_server: Server) -> None:
+    seen = set()
+    with Konductor(valkey_server.url, namespace="ns") as k, valkey_server.client(decode_responses=True) as client:
+        semaphore, barrier, rounds = k.semaphore("s"), k.barrier("b"), k.barrier("rounds")
+        semaphore.define(permits=3)
+        barrier.define(expected=2, timeout="1h", quorum=1)
+        rounds.define(expected=1, cyclic=True)
+        lease = semaphore.acquire(permits=2)
+        waiters = [
+            threading.Thread(target=lambda: semaphore.acquire(permits=3, holder="a").release()),
+            threading.Thread(target=lambda: semaphore.acquire(permits=3, holder="b").release()),
+            threading.Thread(target=barrier.wait),
+        ]
+        for waiter in waiters:
+            waiter.start()
+        until(lambda: semaphore.status().waiting == 2 and barrier.status().waiting, "all wait")
+        seen |= _look(client)
+        barrier.arrive("x")
+        rounds.arrive("x")
+        lease.renew()
+        lease.release()
+        seen |= _look(client)
+        for waiter in waiters:
+            waiter.join()
+        semaphore.acquire(timeout=0, ttl="100ms")
+        until(lambda: not semaphore.status().in_use, "the lease has expired")
+        seen |= _look(client)
+        semaphore.delete()
+        barrier.reset()
+        seen |= _look(client)
+    wanted = {words(row[0])[0] for row in rows(REDIS, "Keys") if row[1] != "channel"}
+    assert seen >= wanted - {"konductor:{ns}:wake:<request>"}  # blocked on: it is there for no moment
+
+
+def test_the_page_names_every_word_that_wakes_a_waiter() -> None:
+    row = next(row for row in rows(REDIS, "Keys") if "wake" in row[0])
+    sent = set(re.findall(r"wake\([^,()]+, '([a-z]+)", LUA)) | set(re.findall(r"tell_to_look\(\w+, \w+, '(\w+)'", LUA))
+    assert {word.partition(" ")[0] for word in words(row[2])} == sent
 
 
 def test_the_page_names_every_kind_of_event_that_scripts_record() -> None:
