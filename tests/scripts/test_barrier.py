@@ -341,7 +341,7 @@ def test_a_wait_on_an_open_barrier_returns_at_once(bench: Bench) -> None:
     barrier = bench.barrier(2, quorum=1)
     barrier.arrive("a")
     opened = barrier.wait(timeout=0)
-    assert (opened.arrived, opened.expected, opened.cycle) == (1, 1, 1)
+    assert (opened.arrived, opened.needed, opened.cycle) == (1, 1, 1)
 
 
 def test_waiters_are_counted_while_they_show_that_they_live(bench: Bench) -> None:

@@ -1,0 +1,206 @@
+"""Semaphores do what the model does, whatever is done to them in whatever order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, initialize, invariant, rule, run_state_machine_as_test
+
+from konductor_core.durations import CLAIM_WINDOW, PROBE_WINDOW, WAITER_TTL
+from konductor_core.flows.leases import RELEASE, RENEW
+from konductor_core.flows.steps import Call
+from tests.scripts.audit import assert_leases_agree, assert_only_passing_keys
+from tests.scripts.machine import ComparingMachine, profile
+from tests.scripts.model_semaphore import SemaphoreModel, Wish
+
+if TYPE_CHECKING:
+    from tests.scripts.bench import Request
+    from tests.servers import Server
+
+SECOND = 1_000
+HOLDERS = st.sampled_from(["a", "b", "c", "d:{}", "e é"])
+AMOUNTS = st.sampled_from([1, 1, 1, 2, 3, 5])
+TTLS = st.sampled_from([None, None, 10 * SECOND, 30 * SECOND, 120 * SECOND, 0])
+PRIORITIES = st.sampled_from([0, 0, 0, 5, -5, 1000, -1000])
+PERMITS = st.sampled_from([0, 1, 1, 2, 3, 4, 6])
+SPECS = st.tuples(
+    PERMITS,
+    st.sampled_from([20 * SECOND, 60 * SECOND, 300 * SECOND]),
+    st.sampled_from(["Strict", "Strict", "Backfill"]),
+    st.sampled_from([0, 15 * SECOND, 60 * SECOND]),
+)
+MOVES = st.sampled_from([5, 5, 10, 15, 25, 60]).map(lambda seconds: seconds * SECOND)
+
+
+class SemaphoreMachine(ComparingMachine):
+    """One semaphore, five holders, any number of requests of theirs."""
+
+    requests = Bundle("requests")
+
+    def __init__(self, server: Server | None) -> None:
+        super().__init__(server)
+        self.model = SemaphoreModel()
+        self.sem = self.bench.k.semaphore("x")
+        self.last_token = 0
+        self.last_event: str | None = None
+        self.releases = 0
+
+    # ------------------------------------------------------------ the object
+
+    @initialize(spec=SPECS)
+    def begin(self, spec: Any) -> None:
+        self.define(spec)
+
+    @rule(spec=SPECS)
+    def define(self, spec: Any) -> None:
+        permits, ttl, policy, bypass = spec
+        self.compare(
+            lambda: self.sem.define(permits, ttl / 1000, policy, bypass / 1000).action, lambda: self.model.define(*spec)
+        )
+
+    @rule(permits=PERMITS)
+    def resize(self, permits: int) -> None:
+        if self.model.permits is not None:
+            self.define((permits, self.model.ttl, self.model.policy, self.model.bypass))
+
+    @rule()
+    def reset(self) -> None:
+        if self.model.permits is not None:
+            self.compare(lambda: bool(self.sem.reset()), lambda: self.model.reset() is None)
+
+    @rule()
+    def delete(self) -> None:
+        self.compare(self.sem.delete, self.model.delete)
+        if self.in_time:
+            assert_only_passing_keys(self.bench.client)
+
+    # ------------------------------------------------------------- requests
+
+    @rule(target=requests, holder=HOLDERS, amount=AMOUNTS, ttl=TTLS, priority=PRIORITIES)
+    def new_request(self, holder: str, amount: int, ttl: int | None, priority: int) -> tuple[Request, Wish]:
+        request = self.bench.ask(holder, amount, ttl_ms=ttl, priority=priority)
+        return request, Wish(request.id, holder, amount, priority, ttl, place=0, ages=0, known_until=0)
+
+    @rule(target=requests, holder=HOLDERS, amount=AMOUNTS, ttl=TTLS, priority=PRIORITIES)
+    def wait_anew(self, holder: str, amount: int, ttl: int | None, priority: int) -> tuple[Request, Wish]:
+        pair = self.new_request(holder, amount, ttl, priority)
+        self.wait(pair)
+        return pair
+
+    @rule(holder=HOLDERS, amount=AMOUNTS, ttl=TTLS)
+    def attempt_anew(self, holder: str, amount: int, ttl: int | None) -> None:
+        self.attempt(self.new_request(holder, amount, ttl, 0))
+
+    @rule(pair=requests)
+    def attempt(self, pair: tuple[Request, Wish]) -> None:
+        request, wish = pair
+        self.compare(lambda: request.attempt().code, lambda: self.model.acquire(replace(wish), wait=False))
+
+    @rule(pair=requests)
+    def wait(self, pair: tuple[Request, Wish]) -> None:
+        request, wish = pair
+        self.compare(lambda: request.wait().code, lambda: self.model.acquire(replace(wish), wait=True))
+
+    @rule(pair=requests)
+    def challenge(self, pair: tuple[Request, Wish]) -> None:
+        """Another process with the same holder asks until the probe has ended."""
+        if self.exact:  # on a real server the probe's one second is too short to be sure of
+            other = self.new_request(pair[1].holder, pair[1].amount, pair[1].ttl, 0)
+            self.wait(other)
+            self.model.now += self.move(PROBE_WINDOW)
+            self.wait(other)
+
+    @rule(pair=requests)
+    def cancel(self, pair: tuple[Request, Wish]) -> None:
+        request, wish = pair
+        self.compare(lambda: request.cancel() == "cancelled", lambda: self.model.cancel(wish.id, wish.holder) is None)
+
+    @rule()
+    def everybody_shows_a_sign_of_life(self) -> None:
+        for wish in self.model.queue:
+            request = self.bench.ask(wish.holder, wish.amount, ttl_ms=wish.ttl, priority=wish.priority)
+            call = request.spec.call("wait")
+            call.args = (wish.id, *call.args[1:])
+            self.compare(lambda c=call: self.bench.run(c)[0], lambda w=wish: self.model.acquire(replace(w), wait=True))
+
+    # --------------------------------------------------------------- leases
+
+    @rule(holder=HOLDERS, ttl=TTLS)
+    def renew(self, holder: str, ttl: int | None) -> None:
+        call = Call(RENEW, self.bench.keys().permits, (holder, "", -1 if ttl is None else ttl))
+        self.compare(lambda: self.bench.run(call)[0], lambda: self.model.renew(holder, ttl))
+
+    @rule(holder=HOLDERS, again=st.booleans())
+    def release(self, holder: str, again: bool) -> None:  # noqa: FBT001 - drawn
+        self.releases += not again
+        request = f"release-{self.releases}"
+        call = Call(RELEASE, self.bench.keys().permits, (request, holder, "", "released"))
+        self.compare(lambda: self.bench.run(call)[0], lambda: self.model.release(request, holder))
+
+    # ----------------------------------------------------------------- time
+
+    @rule(ms=MOVES)
+    def time_passes(self, ms: int) -> None:
+        self.model.now += self.move(ms)
+
+    @rule()
+    def a_claim_window_passes(self) -> None:
+        self.model.now += self.move(CLAIM_WINDOW)
+
+    @rule()
+    def a_heartbeat_is_almost_missed(self) -> None:
+        self.model.now += self.move(WAITER_TTL - 5 * SECOND)
+
+    # ----------------------------------------------------------- what is seen
+
+    @rule()
+    def look(self) -> None:
+        """Compare all that a status shows with the model."""
+        self.model.look()
+        if self.model.permits is None or not self.in_time:
+            return
+        status, now = self.sem.status(), self.bench.clock.now_ms()
+        if not self.in_time:
+            return
+        assert status.in_use == self.model.in_use
+        assert [each.holder for each in status.waiters] == [wish.holder for wish in self.model.queue]
+        assert status.waiting == len(self.model.queue)
+        held = {each.holder: each for each in status.holders}
+        assert set(held) == set(self.model.leases)
+        for holder, lease in self.model.leases.items():
+            found = held[holder]
+            assert (found.permits, found.pending) == (lease.amount, lease.claim)
+            if lease.ends is None or found.expires_ms is None:
+                assert lease.ends is found.expires_ms
+            else:
+                difference = (found.expires_ms - now) - (lease.ends - self.model.now)
+                assert abs(difference) <= (0 if self.exact else 4 * SECOND)
+
+    @invariant()
+    def leases_have_twins_and_their_sum_is_what_is_in_use(self) -> None:
+        twins = assert_leases_agree(self.bench)
+        assert len({twin["token"] for twin in twins.values()}) == len(twins)
+
+    @invariant()
+    def tokens_grow_with_every_grant(self) -> None:
+        for event in self.sem.events(1000, since_id=self.last_event or "0"):
+            self.last_event = event.id
+            if event.type == "granted":
+                assert event.token is not None
+                assert event.token > self.last_token
+                self.last_token = event.token
+
+    def teardown(self) -> None:
+        self.look()
+        self.delete()
+        super().teardown()
+
+
+def test_a_semaphore_on_fakeredis_does_what_the_model_does() -> None:
+    run_state_machine_as_test(lambda: SemaphoreMachine(None), settings=profile(60, 2_000, 30))
+
+
+def test_a_semaphore_on_a_real_server_does_what_the_model_does(server: Server) -> None:
+    run_state_machine_as_test(lambda: SemaphoreMachine(server), settings=profile(25, 600, 30))
