@@ -97,8 +97,8 @@ def arrive(
     if wait:
         with Waiting(label) as progress:
             opened = handle.arrive_and_wait(holder=who, timeout=timeout, on_progress=progress)
-        text = f"{label} is open: {opened.arrived}/{opened.expected} arrived"
-        fields = {"arrivalId": who, "phase": "Open", "arrived": opened.arrived, "needed": opened.expected}
+        text = f"{label} is open: {opened.arrived}/{opened.needed} arrived"
+        fields = {"arrivalId": who, "phase": "Open", "arrived": opened.arrived, "needed": opened.needed}
         report(app, Kind.BARRIER, name, text, _with_cycle(fields, opened.cycle))
         return
     with Waiting(label) as progress:
@@ -147,8 +147,8 @@ def wait(
                 on_progress=progress,
             )
         )
-    fields = {"phase": "Open", "arrived": opened.arrived, "needed": opened.expected}
-    text = f"{label} is open: {opened.arrived}/{opened.expected} arrived"
+    fields = {"phase": "Open", "arrived": opened.arrived, "needed": opened.needed}
+    text = f"{label} is open: {opened.arrived}/{opened.needed} arrived"
     report(app, Kind.BARRIER, name, text, _with_cycle(fields, opened.cycle))
 
 

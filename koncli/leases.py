@@ -13,7 +13,7 @@ from konductor_core.durations import about, rfc3339, to_text
 from konductor_core.errors import LeaseLost, NotHolder
 
 if TYPE_CHECKING:
-    from koncli.app import App, Handle
+    from koncli.app import App
     from koncli.output import Output
     from konductor_core.identity import Kind
     from konductor_core.models import Holder, SemaphoreStatus
@@ -75,7 +75,7 @@ def report_grant(app: App, kind: Kind, name: str, lease: Granted, verb: str) -> 
 
 
 def report_release(
-    app: App, kind: Kind, name: str, *, holder: str, outcome: str, handle: Handle, ignore_not_held: bool = False
+    app: App, kind: Kind, name: str, *, holder: str, outcome: str, ignore_not_held: bool = False
 ) -> None:
     """Say what became of a lease that was to be given back.
 
@@ -92,7 +92,6 @@ def report_release(
     if outcome == "expired" and not ignore_not_held:
         raise LeaseLost(texts[outcome], hint="others may have held it meanwhile: choose a longer --ttl, or renew")
     if outcome == "not-held" and not ignore_not_held:
-        handle.status()
         raise NotHolder(
             texts[outcome], hint=f"koncli {kind.key} holders {name} shows who does; --ignore-not-held makes it no error"
         )

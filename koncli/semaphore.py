@@ -32,6 +32,7 @@ from koncli.parameters import (
 from koncli.progress import Waiting
 from koncli.views import Column, View
 from konductor_core.durations import to_text
+from konductor_core.errors import NotFound
 from konductor_core.identity import Kind
 
 if TYPE_CHECKING:
@@ -140,11 +141,13 @@ def release(app: App, name: str, holder: str | None, token: int | None, *, ignor
     In a cleanup that may run twice, use --ignore-not-held.
     """
     who = holder or app.holder
-    handle = app.client().semaphore(name)
-    outcome = str(handle.release(holder=who, token=token))
-    report_release(
-        app, Kind.SEMAPHORE, name, holder=who, outcome=outcome, handle=handle, ignore_not_held=ignore_not_held
-    )
+    try:
+        outcome = str(app.client().semaphore(name).release(holder=who, token=token))
+    except NotFound:
+        if not ignore_not_held:
+            raise
+        outcome = "not-held"
+    report_release(app, Kind.SEMAPHORE, name, holder=who, outcome=outcome, ignore_not_held=ignore_not_held)
 
 
 @verb(semaphore, "force-release", example="koncli semaphore force-release load-concurrency worker-7")
@@ -157,9 +160,8 @@ def force_release(app: App, name: str, holder_argument: str | None, holder: str 
     who = holder_argument or holder
     if who is None:
         raise click.UsageError("whose lease? Give the holder as second argument")
-    handle = app.client().semaphore(name)
-    outcome = str(handle.force_release(who))
-    report_release(app, Kind.SEMAPHORE, name, holder=who, outcome=outcome, handle=handle)
+    outcome = str(app.client().semaphore(name).force_release(who))
+    report_release(app, Kind.SEMAPHORE, name, holder=who, outcome=outcome)
 
 
 @verb(semaphore, "holders", example="koncli semaphore holders load-concurrency -o wide")

@@ -19,6 +19,7 @@ class Code(StrEnum):
     PROBING = "probing"
     DUPLICATE = "duplicate"
     FIXED = "fixed"
+    ENDLESS = "endless"
     RENEWED = "renewed"
     LOST = "lost"
     RELEASED = "released"

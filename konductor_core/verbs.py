@@ -117,14 +117,19 @@ class SemaphoreVerbs(_Verbs):
             given["max_bypass_ms"] = to_ms(max_bypass, what="max bypass")
         return SemaphoreSpec(**given)
 
+    def _may_be_endless(self, *, force: bool) -> bool:
+        """Whether a lease without an end would be ended all the same: with its pod, or by whoever insists."""
+        return force or bool(self.caller.owner.uid)
+
     def _ttl(self, ttl: Duration | None, *, force: bool) -> int | None:
         """Check a TTL: long enough to be held over a network; without an end only if something else ends it."""
         if ttl is None:
             return None
         ttl_ms = to_ms(ttl, what="ttl")
-        if ttl_ms == 0 and not self.caller.owner.uid and not force:
+        if ttl_ms == 0 and not self._may_be_endless(force=force):
             raise InvalidInput(
-                "a ttl of 0 never ends, and no pod is known whose end would end it: give a ttl, or force it"
+                "a ttl of 0 never ends, and no pod is known whose end would end it",
+                hint="give a ttl, or insist with --force (force=True)",
             )
         if 0 < ttl_ms < MIN_TTL:
             raise InvalidInput(f"ttl {quoted(ttl)} is too short to be held over a network: use at least {MIN_TTL}ms")
@@ -137,6 +142,7 @@ class SemaphoreVerbs(_Verbs):
             (identity.check_count(amount, "permits", 1),),
             self.caller.fresh(holder),
             ttl_ms=self._ttl(ttl, force=force),
+            endless=self._may_be_endless(force=force),
             priority=identity.check_priority(priority),
             owner=self.caller.owner,
             replicas=self.caller.replicas,
@@ -152,7 +158,7 @@ class SemaphoreVerbs(_Verbs):
 
     def release(self, holder: str | None, token: int | None, event: str = "released") -> Flow[leases.Released]:
         """Give back; `event` is what the history calls it."""
-        return leases.release(self.keys, self.caller.bare(holder), token, event)
+        return leases.release(self.keys, self.caller.bare(holder), token, event, must_exist=True)
 
     def status(self) -> Flow[SemaphoreStatus]:
         """Return a snapshot."""

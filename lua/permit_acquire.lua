@@ -9,7 +9,7 @@
 
 local ask = {
   id = ARGV[1], holder = ARGV[2], mode = ARGV[3],
-  priority = whole(4, 'priority', -1000, 1000), ttl = whole(5, 'ttl', -1),
+  priority = whole(4, 'priority', -1000, 1000), ttl = whole(5, 'ttl', -2),
   pod = ARGV[6], uid = ARGV[7], node = ARGV[8], items = {},
 }
 for i = 4, #KEYS, 7 do
@@ -20,15 +20,20 @@ for i, item in ipairs(ask.items) do
   item.id = item.object.id
 end
 
+-- A ttl below zero is the object's own; -1 where it must end by itself, because no pod is known that would end it.
 local function moment_for(object)
   return moment_after(ask.ttl < 0 and object.ttl or ask.ttl)
+end
+
+local function would_never_end(object)
+  return ask.ttl == -1 and object.ttl == 0 and object.epoch
 end
 
 -- The common case, before anything else is even defined: one object, nobody waits, it fits, the holder is new.
 if #ask.items == 1 then
   local amount, object = ask.items[1].amount, ask.items[1].object
   if object.epoch and object.waiters == 0 and amount <= object.permits - in_use(object)
-    and not is_cancelled(ask.id) then
+    and not would_never_end(object) and not is_cancelled(ask.id) then
     local moment = moment_for(object)
     if add_lease(object, ask.holder, moment) then
       local token = describe_lease(object, ask, amount, moment, false)
@@ -252,6 +257,10 @@ end
 local function decide()
   if is_cancelled(ask.id) then
     return CANCELLED
+  end
+  local endless = first_item(function(item) return would_never_end(item.object) end)
+  if endless then
+    return ENDLESS, endless
   end
   local held = 0
   for _, item in ipairs(ask.items) do

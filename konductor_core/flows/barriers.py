@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from konductor_core import durations
 from konductor_core.codes import Code
 from konductor_core.errors import BarrierFailed, KonductorError, NotFound, Replaced, Unavailable
+from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import RESUBSCRIBED, Call, Clock, Flow, Listen, Subscribe
 from konductor_core.flows.waiting import Patience
 from konductor_core.identity import new_request_id
@@ -42,10 +43,10 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A barrier, or the awaited cycle of one, has opened."""
+    """A barrier, or the awaited cycle of one, has opened: `needed` arrivals did it."""
 
     arrived: int
-    expected: int
+    needed: int
     cycle: int
     epoch: str
 
@@ -94,7 +95,7 @@ def arrive(keys: ObjectKeys, arrival: str, patience_ms: int) -> Flow[Arrived]:
         answer = yield from _await_creation(keys, call, patience_ms)
     code, _, epoch, cycle, arrived, expected, _, phase, reason = answer.reply
     if code == Code.ABSENT:
-        raise NotFound(f"{keys.id} does not exist", hint=_create_hint(keys))
+        raise absent(keys)
     if code == Code.FAILED:
         raise BarrierFailed(f"{keys.id} has failed: {reason}", hint=f"koncli {keys.id.replace('/', ' reset ')}")
     return Arrived(
@@ -105,10 +106,6 @@ def arrive(keys: ObjectKeys, arrival: str, patience_ms: int) -> Flow[Arrived]:
         phase=phase,
         epoch=epoch,
     )
-
-
-def _create_hint(keys: ObjectKeys) -> str:
-    return f"create it: koncli {keys.id.replace('/', ' create ')} --expected N"
 
 
 def _await_creation(keys: ObjectKeys, call: Call, patience_ms: int) -> Flow[Any]:
@@ -194,7 +191,7 @@ def _judge(this: _Wait, reply: list[Any], patience: Patience, *, must_exist: boo
         if this.epoch:
             raise Replaced(f"{this.keys.id} was deleted while this arrival waited")
         if must_exist:
-            raise NotFound(f"{this.keys.id} does not exist", hint=_create_hint(this.keys))
+            raise absent(this.keys)
         yield from patience.say(f"{this.keys.id} does not exist yet")
         return None
     this.check_epoch(epoch)

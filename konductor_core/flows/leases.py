@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from konductor_core.codes import Code
 from konductor_core.errors import LeaseLost, NotFound, Unavailable
+from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import Call, Clock, Flow, Pause
 from konductor_core.identity import new_request_id
 from konductor_core.scripts import SCRIPTS
@@ -69,7 +70,7 @@ def renew(keys: ObjectKeys, holder: str, token: int | None, ttl_ms: int | None) 
     answer = yield Call(RENEW, keys.permits, (holder, "" if token is None else token, -1 if ttl_ms is None else ttl_ms))
     code, _, current, left, permits = answer.reply
     if code == Code.ABSENT:
-        raise NotFound(f"{keys.id} does not exist")
+        raise absent(keys)
     if code != Code.RENEWED:
         raise LeaseLost(f"{keys.id} is not held by {holder}: the lease has ended or was given to another")
     deadline = math.inf if left < 0 else answer.sent + left / 1000
@@ -99,9 +100,16 @@ def keep_renewed(hold: Hold) -> Flow[str]:
         pause = hold.ttl_ms / 3000
 
 
-def release(keys: ObjectKeys, holder: str, token: int | None = None, event: str = "released") -> Flow[Released]:
-    """Give back what the holder holds; says which it was. Repeating it does no harm. Raises `Unavailable`."""
+def release(
+    keys: ObjectKeys, holder: str, token: int | None = None, event: str = "released", *, must_exist: bool = False
+) -> Flow[Released]:
+    """Give back what the holder holds; says which it was. Repeating it does no harm.
+
+    Raises `Unavailable`, and with `must_exist` `NotFound`.
+    """
     args = (new_request_id(), holder, "" if token is None else token, event)
     answer = yield Call(RELEASE, keys.permits, args)
     code = answer.reply[0]
+    if code == Code.ABSENT and must_exist:
+        raise absent(keys)
     return Released.NOT_HELD if code == Code.ABSENT else Released(code)

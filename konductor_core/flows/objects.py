@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from konductor_core import keys as layout
 from konductor_core.codes import Code
-from konductor_core.errors import NotFound, Owned
+from konductor_core.errors import Owned
+from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import Call, Command, Flow
 from konductor_core.identity import Kind, new_request_id
 from konductor_core.models import BarrierSpec, Event, SemaphoreSpec
@@ -80,7 +81,7 @@ def reset(kind: Kind, keys: ObjectKeys) -> Flow[str]:
     """Start a new epoch and return it. Raises `NotFound`."""
     answer = yield Call(_script(kind, "reset"), _keys(kind, keys), (new_request_id(),))
     if answer.reply[0] == Code.ABSENT:
-        raise NotFound(f"{keys.id} does not exist")
+        raise absent(keys)
     return str(answer.reply[2])
 
 

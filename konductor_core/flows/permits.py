@@ -18,12 +18,14 @@ from konductor_core.errors import (
     AlreadyWaiting,
     Denied,
     Impossible,
+    InvalidInput,
     KonductorError,
     NotFound,
     Unavailable,
     WaitTimeout,
     WouldBlock,
 )
+from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import Answer, Block, Call, Clock, Flow, Pause
 from konductor_core.flows.waiting import Patience
 from konductor_core.identity import Owner, new_request_id
@@ -37,8 +39,11 @@ __all__ = ["Ask", "Grant", "acquire"]
 ACQUIRE: Final = SCRIPTS["permit_acquire"]
 CANCEL: Final = SCRIPTS["permit_cancel"]
 
-DEFAULT_TTL: Final = -1
-"""As a TTL argument: the object's own."""
+OWN_TTL: Final = -1
+"""As a TTL argument: the object's own, which must end by itself."""
+
+OWN_TTL_OR_ENDLESS: Final = -2
+"""The same, but it need not end: the holder's pod will end it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class Ask:
         holder: str,
         *,
         ttl_ms: int | None = None,
+        endless: bool = False,
         priority: int = 0,
         owner: Owner,
         replicas: int = 0,
@@ -77,7 +83,8 @@ class Ask:
         first = objects[0]
         self.keys = first.permits if len(objects) == 1 else sum((o.permit for o in objects), first.queueing)
         self.head = (request, holder)
-        ttl = DEFAULT_TTL if ttl_ms is None else ttl_ms
+        own = OWN_TTL_OR_ENDLESS if endless else OWN_TTL
+        ttl = own if ttl_ms is None else ttl_ms
         self._tail: tuple[str | int, ...] = (priority, ttl, owner.pod, owner.uid, owner.node, *amounts)
         self.wake = keys.wake(first.namespace, request)
 
@@ -126,7 +133,7 @@ def acquire(ask: Ask, timeout_ms: int | None, *, must_exist: bool = False) -> Fl
         if timeout_ms == 0:
             return (yield from _attempt(ask))
         return (yield from _wait(ask, timeout_ms, "must-exist" if must_exist else "wait"))
-    except (Denied, NotFound, GeneratorExit):
+    except (Denied, NotFound, InvalidInput, GeneratorExit):
         raise
     except BaseException as error:
         with suppress(KonductorError):  # the lease's TTL frees it
@@ -223,7 +230,7 @@ def _refusal(ask: Ask, reply: _Reply) -> KonductorError:
     """Return the error for a reply that is neither a grant nor a place in the queue."""
     name, held = reply.object, f"{reply.in_use}/{reply.permits} permits in use, {reply.waiting} waiting"
     if reply.code == Code.ABSENT:
-        return NotFound(f"{name} does not exist", hint=f"create it: koncli {name.replace('/', ' create ')}")
+        return absent(next(o for o in ask.objects if o.id == name))
     if reply.code == Code.IMPOSSIBLE:
         return Impossible(f"{name} has {reply.permits} permits: {_most(ask, name)} can never be granted")
     if reply.code == Code.DUPLICATE:
@@ -233,6 +240,11 @@ def _refusal(ask: Ask, reply: _Reply) -> KonductorError:
         )
     if reply.code == Code.FIXED:
         return Denied(f"holder {ask.holder} already holds {name} in another way", hint="release it first")
+    if reply.code == Code.ENDLESS:
+        return InvalidInput(
+            f"{name} gives leases without an end (ttl 0), and no pod is known whose end would end this one",
+            hint="give a ttl, or insist with --force (force=True)",
+        )
     if reply.code == Code.CANCELLED:
         return Denied(f"the request for {name} was cancelled")
     if reply.permits == 0:

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from konductor_core.codes import Code
-from konductor_core.errors import KonductorError, NotFound
+from konductor_core.errors import KonductorError
+from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import Call, Flow
 from konductor_core.models import Arrival, BarrierSpec, BarrierStatus, Holder, SemaphoreSpec, SemaphoreStatus, Waiter
 from konductor_core.scripts import SCRIPTS
@@ -40,7 +41,7 @@ def _snapshot(
 ) -> tuple[_Reader, list[Any], dict[str, Any], dict[str, str]]:
     """Return the reader after the hash, the head's items, the status fields that all kinds share, and the hash."""
     if answer_reply[0] == Code.ABSENT:
-        raise NotFound(f"{keys.id} does not exist")
+        raise absent(keys)
     reader = _Reader(answer_reply)
     first = reader.take(head)
     meta = dict(reader.rows(2))

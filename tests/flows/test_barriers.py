@@ -53,7 +53,7 @@ def left(stage: Stage) -> None:
 def test_an_open_barrier_is_one_look() -> None:
     stage = Stage(wait(KEYS, "a", None))
     looked(stage, "open", arrived=5)
-    assert (stage.result.arrived, stage.result.expected, stage.result.cycle) == (5, 5, 1)
+    assert (stage.result.arrived, stage.result.needed, stage.result.cycle) == (5, 5, 1)
 
 
 def test_a_waiter_looks_again_after_it_has_subscribed() -> None:
@@ -68,7 +68,7 @@ def test_a_waiter_looks_again_after_it_has_subscribed() -> None:
 def test_a_message_that_it_opened_ends_the_wait_without_a_look() -> None:
     stage = listening()
     stage.answer(f"open {NOW_EPOCH} 1 5 5", after=7)
-    assert (stage.result.arrived, stage.result.expected, stage.result.epoch) == (5, 5, NOW_EPOCH)
+    assert (stage.result.arrived, stage.result.needed, stage.result.epoch) == (5, 5, NOW_EPOCH)
 
 
 def test_a_message_that_it_failed_ends_the_wait_with_the_reason() -> None:
