@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 RUN_ELSEWHERE = "koncli local run examples/etl-pipeline"
 """What `make demo` of the README runs."""
 
-JOBS = """
+SURROUNDINGS = {
+    "jobs.yaml": """
 apiVersion: batch/v1
 kind: Job
 metadata: {name: hello}
@@ -30,7 +33,12 @@ spec:
     spec:
       restartPolicy: Never
       containers: [{name: hello, image: any, command: [greet]}]
-"""
+""",
+    "bin/greet": "#!/bin/sh\necho hello\n",
+    "bin/curl": "#!/bin/sh\necho got $2\n",
+    "load.sh": "#!/bin/sh\necho loaded $1\n",
+}
+"""Files and programs that the examples are about."""
 
 
 def commands(group: click.Group = root, path: str = "koncli") -> Iterator[tuple[str, click.Command]]:
@@ -74,11 +82,15 @@ def test_the_demo_is_the_example_of_a_local_run() -> None:
 
 def test_the_examples_of_the_reference_work(pages: Runner) -> None:
     shell = pages.shell
-    shell.run("cp examples/etl-pipeline/barriers.yaml . && mkdir bin && printf '#!/bin/sh\\necho hello\\n' > bin/greet")
-    shell.run(f"chmod +x bin/greet && cat > jobs.yaml <<'END'{JOBS}END")
+    for path, text in SURROUNDINGS.items():
+        file = Path.cwd() / path
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        file.chmod(0o755)
+    shell.run("cp examples/etl-pipeline/barriers.yaml .; PATH=$PWD/bin:$PATH")
     with Konductor() as k:
         for example in examples():
-            _prepare(k)
+            _prepare(k, example)
             command, wanted = _with_an_end(example)
             printed = shell.run(command)
             code = shell.run("echo $?")
@@ -86,15 +98,15 @@ def test_the_examples_of_the_reference_work(pages: Runner) -> None:
             assert printed or example.startswith("source"), f"$ {example} printed nothing"
 
 
-def _prepare(k: Konductor) -> None:
-    """Make what the examples are about, as if nothing had happened yet."""
+def _prepare(k: Konductor, example: str) -> None:
+    """Make what the example is about, as if nothing had happened yet."""
     labels = {"pipeline": "etl-demo"}
     for name in ("extract-complete", "my-barrier"):
         k.barrier(name).define(expected=1, labels=labels)
         k.barrier(name).arrive("a")
-    for name in ("load-concurrency", "my-semaphore"):
+    for name in ("load-concurrency", "my-semaphore", *re.findall(r"--semaphore ([a-z-]+)", example)):
         semaphore = k.semaphore(name)
-        semaphore.define(permits=3, labels=labels)
+        semaphore.define(permits=4, labels=labels)
         semaphore.reset()
         for holder in ("laptop", "worker-7"):
             semaphore.acquire(holder=holder)
@@ -104,6 +116,6 @@ def _with_an_end(example: str) -> tuple[str, int]:
     """Return the command and its exit code: what goes on until it is interrupted is interrupted."""
     if " | jq " in example and shutil.which("jq") is None:
         return example.partition(" | jq ")[0], 0
-    if " watch " in example or example.endswith(" -f"):
+    if " watch " in example or example.endswith((" -f", " top")):
         return f"timeout --preserve-status -s INT 1.5 {example}", 130
     return example, 0
