@@ -85,7 +85,7 @@ def wake(namespace: str, request: str) -> str:
 class ObjectKeys:
     """The keys of one object, in the order in which its scripts take them."""
 
-    __slots__ = ("id", "latch", "meta", "name", "namespace", "permit", "queueing", "state")
+    __slots__ = ("id", "latch", "meta", "name", "namespace", "permit", "permits", "queueing", "state")
 
     def __init__(self, namespace: str, kind: Kind, name: str) -> None:
         self.namespace = namespace
@@ -95,13 +95,9 @@ class ObjectKeys:
         shared = (dirty(namespace), index(namespace))
         self.queueing = (*shared, _of(namespace, "seq"))
         self.permit = (meta, *[f"{meta}:{part}" for part in PERMIT_PARTS])
+        self.permits = self.queueing + self.permit
         self.latch = (*shared, meta, *[f"{meta}:{part}" for part in LATCH_PARTS])
         self.state = f"{meta}:state"
-
-    @property
-    def permits(self) -> tuple[str, ...]:
-        """KEYS of a script on this one object of the permit mechanism."""
-        return self.queueing + self.permit
 
     @property
     def events(self) -> str:

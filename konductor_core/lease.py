@@ -34,12 +34,13 @@ class Lease:
         self._driver = driver
         self._hold = hold
         self._on_lost = on_lost
-        self._stop = threading.Event()
-        self.lost = threading.Event()
-        self._thread: threading.Thread | None = None
-        if renewing and hold.ttl_ms:
-            self._thread = threading.Thread(target=self._keep, name=f"konductor-renew-{hold.keys.name}", daemon=True)
-            self._thread.start()
+        self._renewal = _Renewal(self._keep, hold.keys.name) if renewing and hold.ttl_ms else None
+
+    @property
+    def lost(self) -> threading.Event:
+        """Set once the lease is known to be gone. Made when first asked for: most leases are never asked."""
+        found: threading.Event | None = self.__dict__.get("_lost")
+        return found or self.__dict__.setdefault("_lost", threading.Event())
 
     @property
     def holder(self) -> str:
@@ -79,13 +80,12 @@ class Lease:
 
     def release(self) -> Released:
         """Stop renewing, then give the permits back; doing so twice does no harm."""
-        self._stop.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        if self._renewal is not None:
+            self._renewal.end()
         return self._driver.run(leases.release(self._hold.keys, self.holder, self.token))
 
-    def _keep(self) -> None:
-        reason = self._driver.run(leases.keep_renewed(self._hold), stop=self._stop)
+    def _keep(self, stop: threading.Event) -> None:
+        reason = self._driver.run(leases.keep_renewed(self._hold), stop=stop)
         if reason:
             self._hold.reason = reason
             self.lost.set()
@@ -99,6 +99,20 @@ class Lease:
         released = self.release()
         if kind is None and released is not Released.RELEASED:
             raise LeaseLost(f"{self._hold.keys.id} was lost while held: {self._hold.reason or released}")
+
+
+class _Renewal:
+    """The thread that renews a lease, until it is told to end or `keep` returns."""
+
+    def __init__(self, keep: Callable[[threading.Event], None], name: str) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=keep, args=(self._stop,), name=f"konductor-renew-{name}", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        self._stop.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
 
 
 class Guard(ContextDecorator):

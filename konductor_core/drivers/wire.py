@@ -28,22 +28,21 @@ class Wire:
         self._pool = pool
         self._process = os.getpid()
         self._idle: deque[Any] = deque()
-        self._heads: dict[tuple[str, tuple[str, ...]], bytes] = {}
+        self._heads: dict[tuple[Script, tuple[str, ...]], bytes] = {}
 
     def evalsha(self, connection: Any, script: Script, keys: tuple[str, ...], args: tuple[str | int, ...]) -> Any:  # noqa: ANN401
         """Run a script by its hash, retrying as the connection is configured to. Raises redis-py's errors."""
-        head = self._heads.get((script.sha, keys))
+        head = self._heads.get((script, keys))
         if head is None:
             if len(self._heads) >= HEADS_KEPT:
                 self._heads.clear()
-            head = b"".join(map(_bulk, ("EVALSHA", script.sha, str(len(keys)), *keys)))
-            self._heads[script.sha, keys] = head
-        command = b"*%d\r\n%b%b" % (3 + len(keys) + len(args), head, b"".join(map(_bulk, args)))
-        return self._exchange(connection, command)
+            head = _packed(("EVALSHA", script.sha, len(keys), *keys))
+            self._heads[script, keys] = head
+        return self._exchange(connection, b"*%d\r\n%b%b" % (3 + len(keys) + len(args), head, _packed(args)))
 
     def execute(self, connection: Any, *args: str | int) -> Any:  # noqa: ANN401 - any reply
         """Run any command. Raises redis-py's errors."""
-        return self._exchange(connection, b"*%d\r\n%b" % (len(args), b"".join(map(_bulk, args))))
+        return self._exchange(connection, b"*%d\r\n%b" % (len(args), _packed(args)))
 
     @staticmethod
     def _exchange(connection: Any, command: bytes) -> Any:  # noqa: ANN401 - redis-py's connection, any reply
@@ -74,6 +73,10 @@ class Wire:
             self._pool.release(connection)
 
 
-def _bulk(part: str | int) -> bytes:
-    text = str(part).encode(errors="surrogateescape")
-    return b"$%d\r\n%b\r\n" % (len(text), text)
+def _packed(parts: tuple[str | int, ...]) -> bytes:
+    """Return the parts as the protocol has them: all at once, unless one has characters of several bytes."""
+    text = "".join([f"${len(part)}\r\n{part}\r\n" for part in map(str, parts)])
+    if text.isascii():
+        return text.encode()
+    encoded = [str(part).encode(errors="surrogateescape") for part in parts]
+    return b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in encoded])

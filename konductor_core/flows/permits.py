@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from konductor_core import durations, keys
 from konductor_core.codes import Code
@@ -46,8 +45,7 @@ OWN_TTL_OR_ENDLESS: Final = -2
 """The same, but it need not end: the holder's pod will end it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """What a holder got: one token per object asked for, and the monotonic moment (seconds) it ends at the latest."""
 
     holder: str
@@ -91,7 +89,7 @@ class Ask:
     @property
     def what(self) -> str:
         """The objects' names, for messages: `semaphore/x`, or several with commas."""
-        return ", ".join(o.id for o in self.objects)
+        return self.objects[0].id if len(self.objects) == 1 else ", ".join(o.id for o in self.objects)
 
     def call(self, mode: str) -> Call:
         """Ask, keep the place, or confirm: the same call. `mode` is try, wait or must-exist."""
@@ -215,15 +213,10 @@ def _granted(ask: Ask, answer: Answer, reply: _Reply) -> Grant:
             f"{answer.acks} of {ask.replicas} replicas acknowledged the grant of {ask.what}: it was given back",
             hint="check the replicas, or lower KONDUCTOR_MIN_REPLICAS",
         )
-    lefts = [ms for ms in reply.grants[1::2] if ms >= 0]
-    return Grant(
-        holder=ask.holder,
-        permits=ask.amounts,
-        tokens=tuple(map(int, reply.grants[::2])),
-        ttl_ms=min(lefts) if lefts else 0,
-        deadline=answer.sent + min(lefts) / 1000 if lefts else math.inf,
-        request=ask.request,
-    )
+    tokens, lefts = reply.grants[::2], [ms for ms in reply.grants[1::2] if ms >= 0]
+    ttl_ms = min(lefts, default=0)
+    deadline = answer.sent + ttl_ms / 1000 if lefts else math.inf
+    return Grant(ask.holder, ask.amounts, tuple(map(int, tokens)), ttl_ms, deadline, ask.request)
 
 
 def _refusal(ask: Ask, reply: _Reply) -> KonductorError:
