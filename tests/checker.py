@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Absence", "Rules", "check_permits"]
 
-SAME_MOMENT_MS = 2
-"""Events of one script may differ by this much; so may a waiter's age as the script and as its event see it."""
 SETTLED_MS = 100
 """A waiter counts as listening so long after it was queued: its reply has to reach it."""
 
@@ -41,6 +39,8 @@ class Rules:
     policy: str = "Strict"
     bypass_ms: int = 60_000
     late_ms: int = 200
+    script_ms: int = 2
+    """How long one script may take: its events, and a waiter's age as it and as its events see it, differ by that."""
     away: Mapping[str, list[Absence]] = field(default_factory=dict)
 
 
@@ -63,8 +63,8 @@ class _Waiter:
     aged_ms: int
 
     def goes_before(self, other: _Waiter, now_ms: int) -> bool:
-        """Tell whether this one may be granted before the other: for the moment of ageing either order is right."""
-        return any(self._order(now) <= other._order(now) for now in (now_ms - SAME_MOMENT_MS, now_ms))
+        """Tell whether this one stands first at that moment."""
+        return self._order(now_ms) <= other._order(now_ms)
 
     def _order(self, now_ms: int) -> tuple[int, int]:
         return (-1001 if self.aged_ms <= now_ms else -self.priority, self.seq)
@@ -93,7 +93,7 @@ class _State:
     def play(self, event: Event) -> None:
         if event.at_ms < self._now:
             self._wrong(event, "the history goes back in time")
-        if event.at_ms > self._now + SAME_MOMENT_MS:
+        if event.at_ms > self._now + self.rules.script_ms:
             self._check_idle(event)
             self._freed_late = 0
         self._now = event.at_ms
@@ -108,13 +108,21 @@ class _State:
     def _fits(self, waiter: _Waiter) -> bool:
         return self._in_use() + waiter.permits <= self._total
 
+    def _around(self, moment_ms: int) -> tuple[int, int, int]:
+        """Around the moment at which a waiter has grown old, either order is right."""
+        return moment_ms - self.rules.script_ms, moment_ms, moment_ms + self.rules.script_ms
+
     def _check_idle(self, event: Event) -> None:
-        """Between two moments nothing may be left to do but wait for time to pass."""
-        now = self._now
-        for waiter in self._queue.values():
-            first = all(waiter.goes_before(other, now) for other in self._queue.values())
-            if first and self._fits(waiter) and event.at_ms - now > SAME_MOMENT_MS:
-                self._wrong(event, f"{waiter.holder} was first and would have fitted for {event.at_ms - now} ms before")
+        """Between two moments nothing may be left to do but wait for time to pass, or to notice that it has."""
+        for moment in (self._now, event.at_ms - self.rules.late_ms):
+            for waiter in self._queue.values() if self._now <= moment else ():
+                first = all(
+                    waiter.goes_before(other, around)
+                    for other in self._queue.values()
+                    for around in self._around(moment)
+                )
+                if first and self._fits(waiter):
+                    self._wrong(event, f"{waiter.holder} was first and would have fitted for {event.at_ms - moment} ms")
 
     # ---- grants
 
@@ -146,9 +154,9 @@ class _State:
 
     def _check_turn(self, event: Event, waiter: _Waiter | None) -> None:
         for other in self._queue.values():
-            if waiter and waiter.goes_before(other, event.at_ms):
+            if waiter and any(waiter.goes_before(other, around) for around in self._around(event.at_ms)):
                 continue
-            young = event.at_ms - SAME_MOMENT_MS < other.aged_ms
+            young = event.at_ms - self.rules.script_ms < other.aged_ms
             if waiter and self.rules.policy == "Backfill" and young and not self._fits(other):
                 continue
             self._wrong(event, f"{other.holder} (seq {other.seq}) stood before")

@@ -3,6 +3,7 @@
 Clients write one JSON line for each thing they learn or are about to do, with the monotonic clock, which all processes
 of one machine share:
 
+    {"t": 12.1, "op": "asks",    "holder": "a"}                                             before it is sent
     {"t": 12.5, "op": "held",    "holder": "a", "token": 7, "permits": 1, "until": 13.5}   the reply was read
     {"t": 12.9, "op": "renewed", "holder": "a", "token": 7, "until": 13.9}
     {"t": 13.1, "op": "gave",    "holder": "a", "token": 7}                                 before it is sent
@@ -12,29 +13,18 @@ of one machine share:
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from tests.history import Event
 
-__all__ = ["check_barrier", "check_beliefs", "read_lines"]
+__all__ = ["Line", "check_barrier", "check_beliefs"]
 
 Line = dict[str, Any]
-
-
-def read_lines(files: Iterable[Path]) -> list[Line]:
-    """Return all whole lines of clients' histories in order of time; a killed process may have left half a line."""
-    lines = []
-    for file in files:
-        text = file.read_text()
-        lines += [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-    return sorted(lines, key=lambda line: float(line["t"]))
 
 
 @dataclass(slots=True)
@@ -44,12 +34,13 @@ class _Belief:
     holder: str
     token: int
     permits: int
+    asked: float
     start: float
     end: float
 
 
 def check_beliefs(lines: Iterable[Line], permits: int, killed: Mapping[str, float] | None = None) -> list[str]:
-    """Return where more than `permits` were believed to be held at once, or a later belief had the smaller token.
+    """Return where more than `permits` were believed to be held at once, or a later request got the smaller token.
 
     `killed` has the moments at which holders were seen dead.
     """
@@ -59,13 +50,16 @@ def check_beliefs(lines: Iterable[Line], permits: int, killed: Mapping[str, floa
 
 def _beliefs(lines: Iterable[Line], killed: Mapping[str, float]) -> Iterable[_Belief]:
     open_ones: dict[tuple[str, int], _Belief] = {}
+    asked: dict[str, float] = {}
     for line in lines:
+        if line["op"] == "asks":
+            asked[line["holder"]] = line["t"]
         if line["op"] not in {"held", "renewed", "gave"}:
             continue
         key = line["holder"], line["token"]
         if line["op"] == "held":
             until = min(line["until"], killed.get(line["holder"], line["until"]))
-            open_ones[key] = _Belief(*key, line["permits"], line["t"], until)
+            open_ones[key] = _Belief(*key, line["permits"], asked.get(line["holder"], 0), line["t"], until)
         elif line["op"] == "renewed":
             open_ones[key].end = min(line["until"], killed.get(line["holder"], line["until"]))
         else:
@@ -89,15 +83,15 @@ def _overfull(beliefs: list[_Belief], permits: int) -> list[str]:
 
 
 def _backwards(beliefs: list[_Belief]) -> list[str]:
-    ended = sorted(beliefs, key=lambda belief: belief.end)
-    started = sorted(beliefs, key=lambda belief: belief.start)
+    """Whoever asked after a token had been seen must get a greater one."""
+    seen = sorted(beliefs, key=lambda belief: belief.start)
     highest, i, violations = 0, 0, []
-    for belief in started:
-        while i < len(ended) and ended[i].end < belief.start:
-            highest = max(highest, ended[i].token)
+    for belief in sorted(beliefs, key=lambda belief: belief.asked):
+        while seen[i].start < belief.asked:
+            highest = max(highest, seen[i].token)
             i += 1
-        if belief.end > belief.start and belief.token <= highest:
-            violations.append(f"a token below {highest}, whose lease had ended before: {belief}")
+        if belief.token <= highest:
+            violations.append(f"asked after token {highest} was seen, and got a smaller one: {belief}")
     return violations
 
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from tests.servers import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import redis
 
 __all__ = ["Event", "Recorder", "server_ms", "stream_of"]
@@ -56,27 +54,38 @@ def server_ms(client: redis.Redis) -> int:
 
 
 class Recorder:
-    """Follows streams in a thread of its own, from their first entry on, until the `with` block ends."""
+    """Follows one stream in a thread of its own, from its first entry on, until the `with` block ends."""
 
-    def __init__(self, client: redis.Redis, streams: Iterable[str]) -> None:
+    def __init__(self, client: redis.Redis, stream: str) -> None:
         self._client = client
-        self._last = dict.fromkeys(streams, b"0-0")
-        self._events: dict[str, list[Event]] = {stream: [] for stream in self._last}
+        self._stream = stream
+        self._events: list[Event] = []
         self._ending = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
-    def events(self, stream: str) -> list[Event]:
-        """Return what a stream has had up to now, in the server's order."""
-        return list(self._events[stream])
+    def events(self) -> list[Event]:
+        """Return what there has been up to now, in the server's order."""
+        return list(self._events)
 
-    def complete(self, stream: str) -> list[Event]:
-        """Return the whole history of a stream; raise `AssertionError` if any of it was missed."""
-        added = int(self._client.xinfo_stream(stream)["entries-added"])
-        until(lambda: self._failure or len(self._events[stream]) >= added, f"{stream} is read to its end")
+    def find(self, kind: str, holder: str = "", timeout: float = 10.0) -> Event:
+        """Return the first event of a type about a holder, waiting for it."""
+
+        def found() -> Event | None:
+            return next((event for event in self.events() if (event.type, event.holder) == (kind, holder)), None)
+
+        until(found, f"{self._stream} has {kind} {holder}", timeout=timeout)
+        event = found()
+        assert event is not None
+        return event
+
+    def complete(self) -> list[Event]:
+        """Return the whole history; raise `AssertionError` if any of it was missed."""
+        added = int(self._client.xinfo_stream(self._stream)["entries-added"])
+        until(lambda: self._failure or len(self._events) >= added, f"{self._stream} is read to its end")
         assert self._failure is None, self._failure
-        assert len(self._events[stream]) == added, f"{stream}: read {len(self._events[stream])} of {added} events"
-        return self.events(stream)
+        assert len(self._events) == added, f"{self._stream}: read {len(self._events)} of {added} events"
+        return self.events()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -87,14 +96,12 @@ class Recorder:
         self._thread.join()
 
     def _follow(self) -> None:
+        last = b"0-0"
         try:
             while not self._ending.is_set():
-                news: Any = self._client.xread(cast("Any", self._last), block=100)
-                for stream, rows in news or ():
-                    self._take(stream.decode(), rows)
+                news: Any = self._client.xread({self._stream: last}, block=100)
+                for _, rows in news or ():
+                    self._events += [Event.of(entry, fields) for entry, fields in rows]
+                    last = rows[-1][0]
         except BaseException as error:  # noqa: BLE001 - said by complete()
             self._failure = error
-
-    def _take(self, stream: str, rows: list[tuple[bytes, dict[bytes, bytes]]]) -> None:
-        self._events[stream] += [Event.of(entry, fields) for entry, fields in rows]
-        self._last[stream] = rows[-1][0]

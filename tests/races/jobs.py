@@ -1,0 +1,149 @@
+"""What worker processes do. A job gets a `Link` to its test and says there what it learns, with the monotonic clock."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from konductor_core.client import Konductor
+from konductor_core.errors import KonductorError
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from konductor_core.flows.steps import Progress
+    from konductor_core.lease import Lease
+
+__all__ = ["Link", "compete", "serve", "wait_for_barrier"]
+
+
+class Link:
+    """A worker's connection to its test: JSON lines in both directions."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._file = connection.makefile("rw", encoding="utf-8")
+        self._lock = threading.Lock()
+
+    def say(self, op: str, **fields: Any) -> None:
+        """Say something, with the moment just before."""
+        line = json.dumps({"t": monotonic(), "op": op, **fields})
+        with self._lock:
+            self._file.write(line + "\n")
+            self._file.flush()
+
+    def hear(self) -> dict[str, Any] | None:
+        """Return the test's next words, or None at the end."""
+        line = self._file.readline()
+        return json.loads(line) if line else None
+
+    def say_held(self, lease: Lease) -> None:
+        """Say what a lease is: `until` is the monotonic moment to which its holder may believe in it."""
+        until = lease._hold.deadline
+        self.say("held", holder=lease.holder, token=lease.token, permits=lease.permits, until=until)
+
+
+class _Server:
+    """Does what the test says, one thing after the other, with at most one lease."""
+
+    def __init__(self, link: Link, k: Konductor) -> None:
+        self._link = link
+        self._k = k
+        self._lease: Lease | None = None
+
+    def acquire(self, name: str, **options: Any) -> None:
+        self._lease = self._k.semaphore(name).acquire(
+            **options, on_progress=self._progress, on_lost=lambda lease: self._link.say("lost", token=lease.token)
+        )
+        self._link.say_held(self._lease)
+
+    def _progress(self, progress: Progress) -> None:
+        self._link.say("progress", text=progress.text)
+
+    def renew(self, **options: Any) -> None:
+        assert self._lease is not None
+        self._lease.renew(**options)
+        self._link.say("renewed", holder=self._lease.holder, token=self._lease.token, until=self._lease._hold.deadline)
+
+    def release(self) -> None:
+        assert self._lease is not None
+        self._link.say("gave", holder=self._lease.holder, token=self._lease.token)
+        self._link.say("released", what=str(self._lease.release()))
+
+    def state(self) -> None:
+        """Say what the lease knows of itself."""
+        assert self._lease is not None
+        self._link.say("state", lost=self._lease.lost.is_set(), expires_in=self._lease.expires_in)
+
+    def arrive(self, name: str, **options: Any) -> None:
+        done = self._k.barrier(name).arrive(**options)
+        self._link.say("arrived", id=options.get("holder"), counted=done.counted, cycle=done.cycle, phase=done.phase)
+
+    def wait(self, name: str, **options: Any) -> None:
+        opened = self._k.barrier(name).wait(**options, on_progress=self._progress)
+        self._link.say("opened", cycle=opened.cycle)
+
+
+def serve(link: Link, url: str, namespace: str, holder: str | None = None) -> None:
+    """Do what the test says until it hangs up: {"do": <method>, …its arguments}."""
+    with Konductor(url, namespace=namespace, holder=holder) as k:
+        server = _Server(link, k)
+        while order := link.hear():
+            act: Callable[..., None] = getattr(server, order.pop("do"))
+            try:
+                act(**order)
+            except KonductorError as error:
+                link.say("error", code=error.code, text=str(error))
+
+
+def compete(link: Link, *, url: str, namespace: str, name: str, base: str, seed: int, seconds: float) -> None:
+    """Acquire and release at random: weights, TTLs, priorities, tries, timeouts, and leases left to expire."""
+    chance = random.Random(seed)
+    end = monotonic() + seconds
+    with Konductor(url, namespace=namespace) as k:
+        semaphore, turn = k.semaphore(name), 0
+        while monotonic() < end:
+            turn += 1
+            holder = f"{base}/{turn}"
+            link.say("asks", holder=holder)
+            try:
+                lease = semaphore.acquire(
+                    permits=chance.choices((1, 2, 4), (20, 4, 1))[0],
+                    ttl=chance.uniform(0.2, 0.6),
+                    timeout=chance.choices((None, 0, 0.5), (8, 1, 1))[0],
+                    priority=chance.choices((0, 5), (8, 1))[0],
+                    holder=holder,
+                )
+            except KonductorError as error:
+                link.say("error", holder=holder, code=error.code)
+                continue
+            link.say_held(lease)
+            _use(link, lease, chance)
+
+
+def _use(link: Link, lease: Lease, chance: random.Random) -> None:
+    """Hold for a moment, or over a renewal, or until the TTL has passed."""
+    way = chance.choices(("short", "renewed", "forgotten"), (40, 8, 1))[0]
+    if way == "forgotten":
+        return
+    threading.Event().wait(chance.uniform(0, 0.04 if way == "short" else 0.15))
+    if way == "renewed" and lease.expires_in > 0:
+        try:
+            lease.renew()
+        except KonductorError as error:
+            link.say("error", holder=lease.holder, code=error.code)
+        else:
+            link.say("renewed", holder=lease.holder, token=lease.token, until=lease._hold.deadline)
+    link.say("gave", holder=lease.holder, token=lease.token)
+    lease.release()
+
+
+def wait_for_barrier(link: Link, url: str, namespace: str, name: str) -> None:
+    """Wait until the barrier opens, and say so."""
+    with Konductor(url, namespace=namespace) as k:
+        link.say("waits")
+        opened = k.barrier(name).wait(timeout=60)
+        link.say("opened", cycle=opened.cycle)
