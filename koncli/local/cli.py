@@ -57,7 +57,7 @@ def run(
     no_namespaces: bool,
     timeout: str | None,
 ) -> None:
-    """Run Jobs and Pods with a Valkey server of their own, to rehearse a pipeline.
+    """Rehearse a pipeline: Jobs and Pods with a Valkey server of their own.
 
     Images are ignored: programs come from --path, a folder bin beside the manifests, the folder of koncli, and the
     PATH. Volumes are directories. With --redis-url the objects live in that Redis; those that the run made are deleted

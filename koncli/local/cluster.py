@@ -38,7 +38,8 @@ class Cluster:
         """The last known status of each object of the manifests."""
 
     def define(self) -> list[str]:
-        """Create or update the objects; a line for each that says what was done."""
+        """Create or update the objects; a line for each that says what was done. Raises Unavailable without Redis."""
+        self._client.objects()  # also where there is nothing to define: the pods will need it
         lines = []
         for manifest in self._objects:
             key = manifest.kind, manifest.name
