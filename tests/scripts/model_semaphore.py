@@ -129,6 +129,8 @@ class SemaphoreModel:
         if ask.holder in self.leases:
             return self._keep(ask)
         if self.permits is None and not wait:
+            if ask.id in self.wishes:
+                self.wishes[ask.id].stands = False
             return "absent"
         if self._impossible(ask.amount):
             return "impossible"
