@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,9 +110,10 @@ def _view(app: App, wanted: str) -> LinesView:
 
     stream = sys.stderr if app.out.mode in ("json", "yaml") else sys.stdout
     if wanted == "table" or (wanted == "auto" and stream.isatty() and os.environ.get("TERM") != "dumb"):
-        from koncli.local.live import LiveView
+        with suppress(ModuleNotFoundError):  # without rich, lines
+            from koncli.local.live import LiveView
 
-        return LiveView(stream, color=app.out.color)
+            return LiveView(stream, color=app.out.color)
     return LinesView(stream)
 
 
