@@ -13,7 +13,7 @@ import redis
 
 from konductor_core import AsyncKonductor, Konductor, WaitTimeout
 from tests.docs.blocks import ROOT
-from tests.servers import Kind, until
+from tests.servers import Kind, free_port, until
 
 if TYPE_CHECKING:
     from tests.conftest import FreshServer
@@ -109,7 +109,8 @@ def test_with_that_rule_everything_works_and_nothing_is_refused(kind: Kind, fres
 
 
 def test_in_a_cluster_the_rule_and_what_the_page_adds_are_enough(fresh_server: FreshServer) -> None:
-    server = fresh_server("redis", tcp=True, options={"cluster-enabled": "yes"})
+    # By default the second port is 10,000 higher, which may not exist.
+    server = fresh_server("redis", tcp=True, options={"cluster-enabled": "yes", "cluster-port": str(free_port())})
     with server.client(decode_responses=True) as admin:
         admin.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         until(lambda: "cluster_state:ok" in admin.execute_command("CLUSTER", "INFO"), "the cluster has its slots")
