@@ -31,7 +31,8 @@ Permits (Semaphore), with `o` for konductor:{ns}:semaphore:<name>:
 Latches (Barrier), with `o` for konductor:{ns}:barrier:<name>:
 
     o                                     hash    epoch owner labels created expected quorum timeout cyclic phase
-                                                  cycle lastcycle deadline opened failed reason progress repeats
+                                                  cycle lastcycle deadline opened failed reason progress shown
+                                                  repeats
     o:arrivals                            zset    arrival -> when, of the current cycle
     o:cycles                              zset    arrival -> the last cycle it arrived in (cyclic barriers only)
     o:waiters                             zset    request of a waiter -> until when it counts as alive

@@ -6,18 +6,10 @@
 --@include lib/codes
 --@include lib/barrier
 local CYCLES_LIMIT = 10000
-local PROGRESS_INTERVAL = 1000
 
 local request, id = ARGV[1], ARGV[2]
 local object = latch()
 advance(object)
-
-local function progress()
-  if object.state.phase == 'Waiting' and NOW - number(object, 'progress') >= PROGRESS_INTERVAL then
-    change(object, 'progress', text(NOW))
-    tell(object, 'progress', object.state.cycle, arrived(object))
-  end
-end
 
 local function repeated(code)
   change(object, 'repeats', text(number(object, 'repeats') + 1))
@@ -65,7 +57,7 @@ local count, expected, needed = arrived(object), number(object, 'expected'), tar
 local next_change = until_moment(deadline(object))
 if code == ARRIVED then
   open_if_complete(object)
-  progress()
+  tell_progress(object)
 end
 local phase = tonumber(object.state.lastcycle or '0') >= tonumber(cycle) and 'Open' or object.state.phase
 local reply = {code, next_change, object.epoch, cycle, count, expected, needed, phase}

@@ -40,6 +40,7 @@ local code = answer()
 if code ~= WAITING and call('ZREM', object.waiters, request) == 1 then
   object.changed = true
 end
+tell_progress(object)
 finish(object)
 local count = code == OPEN and is_cyclic(object) and target(object) or arrived(object)
 return {

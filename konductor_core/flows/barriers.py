@@ -28,6 +28,9 @@ ARRIVE: Final = SCRIPTS["barrier_arrive"]
 WAIT: Final = SCRIPTS["barrier_wait"]
 LEAVE: Final = SCRIPTS["barrier_leave"]
 
+PROGRESS_INTERVAL: Final = 1.05
+"""Seconds after which the waiter that a progress message names asks for what was held back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
@@ -232,10 +235,12 @@ def _listen(this: _Wait, next_change_ms: int, patience: Patience) -> Flow[Opened
             opened = yield from _hear(this, word, epoch, rest, patience)
             if opened is not None:
                 return opened
+            if word == "progress" and rest[3:] == [this.request]:
+                ask_at = min(ask_at, now + PROGRESS_INTERVAL)
 
 
 def _hear(this: _Wait, word: str, epoch: str, rest: list[str], patience: Patience) -> Flow[Opened | None]:
-    """Act on `open|failed|progress <epoch> <cycle> <arrived> <target> [reason]`."""
+    """Act on `open|failed|progress <epoch> <cycle> <arrived> <target> [reason or waiter]`."""
     cycle, arrived, target = map(int, rest[:3])
     if epoch < this.seen_epoch:
         return None  # of an epoch that has ended

@@ -1,5 +1,6 @@
 -- When a barrier opens and when it fails. A barrier that is not cyclic has the one cycle 1.
 --@include lib/latch
+local PROGRESS_INTERVAL = 1000
 
 local function number(object, field)
   return tonumber(object.state[field] or '') or 0
@@ -24,10 +25,22 @@ local function deadline(object)
   return object.state.phase == 'Waiting' and moment > 0 and moment or math.huge
 end
 
--- "open|failed <epoch> <cycle> <arrived> <target> [reason]": all a waiter needs to know.
+-- "open|failed|progress <epoch> <cycle> <arrived> <target> [reason or waiter]": all a waiter needs to know.
 local function tell(object, word, cycle, count, reason)
   local message = table.concat({word, object.epoch, cycle, text(count), text(target(object))}, ' ')
   broadcast(object, reason and message .. ' ' .. reason or message)
+end
+
+-- Tells how far a waiting barrier is, at most once a second. The waiter that the message names asks again after that,
+-- and so tells everybody what was held back.
+local function tell_progress(object)
+  local count = text(arrived(object))
+  if object.state.phase == 'Waiting' and count ~= (object.state.shown or '0')
+    and NOW - number(object, 'progress') >= PROGRESS_INTERVAL then
+    change(object, 'progress', text(NOW))
+    change(object, 'shown', count)
+    tell(object, 'progress', object.state.cycle, tonumber(count), call('ZRANGE', object.waiters, 0, 0)[1])
+  end
 end
 
 local function open(object)
@@ -37,6 +50,7 @@ local function open(object)
   if is_cyclic(object) then
     change(object, 'cycle', text(tonumber(cycle) + 1))
     change(object, 'deadline', '')
+    change(object, 'shown', '0')
     call('DEL', object.arrivals)
   else
     change(object, 'phase', 'Open')
@@ -84,7 +98,7 @@ local function begin_epoch(object)
   change(object, 'created', text(NOW))
   change(object, 'phase', 'Waiting')
   change(object, 'cycle', '1')
-  for _, field in ipairs({'lastcycle', 'opened', 'failed', 'reason', 'progress', 'repeats'}) do
+  for _, field in ipairs({'lastcycle', 'opened', 'failed', 'reason', 'progress', 'shown', 'repeats'}) do
     object.state[field] = nil
     object.fields[field] = nil
     call('HDEL', object.meta, field)

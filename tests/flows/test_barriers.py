@@ -92,6 +92,18 @@ def test_progress_is_said_from_looks_and_messages_once_each() -> None:
     assert stage.said == ["2/5 arrived, waiting for 3 more", "4/5 arrived, waiting for 1 more"]
 
 
+def test_the_waiter_that_progress_names_looks_again_a_second_later() -> None:
+    stage = Stage(wait(KEYS, "a", None))
+    request = stage.at(Call).args[0]
+    looked(stage)
+    stage.answer()
+    looked(stage)
+    stage.answer(f"progress {NOW_EPOCH} 1 2 5 somebody-else")
+    assert stage.at(Listen).seconds == pytest.approx(25)
+    stage.answer(f"progress {NOW_EPOCH} 1 3 5 {request}")
+    assert stage.at(Listen).seconds == pytest.approx(1.05)
+
+
 def test_a_missed_message_is_made_up_for_at_the_heartbeat() -> None:
     stage = listening()
     assert stage.at(Listen).seconds == pytest.approx(25)

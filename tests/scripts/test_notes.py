@@ -189,6 +189,35 @@ def test_progress_is_told_at_most_once_a_second(fake: Bench) -> None:
     assert counts == ["1", "41", "81"]
 
 
+def look(bench: Bench, request: str) -> None:
+    bench.script("barrier_wait", bench.keys("x", Kind.BARRIER).latch, request, "w", 0, "")
+
+
+def test_the_waiter_that_progress_names_makes_heard_what_was_held_back(bench: Bench) -> None:
+    barrier = bench.barrier(9, name="x")
+    look(bench, "waiter-1")
+    channel = Channel(bench, bench.keys("x", Kind.BARRIER).state)
+    for arrival in "abc":
+        barrier.arrive(arrival)
+    epoch = barrier.status().epoch
+    assert channel.heard() == [f"progress {epoch} 1 1 9 waiter-1"]
+    bench.clock.advance(1_050)
+    look(bench, "waiter-1")
+    look(bench, "waiter-1")
+    assert channel.heard() == [f"progress {epoch} 1 3 9 waiter-1"], "once, and nothing when there is no news"
+
+
+def test_progress_starts_anew_with_every_cycle(bench: Bench) -> None:
+    barrier = bench.barrier(2, name="x", cyclic=True)
+    channel = Channel(bench, bench.keys("x", Kind.BARRIER).state)
+    barrier.arrive("a")
+    bench.clock.advance(1_050)
+    barrier.arrive("b")
+    barrier.arrive("a")
+    words = [message.split()[0] + message.split()[2] for message in channel.heard()]
+    assert words == ["progress1", "open1", "progress2"]
+
+
 def test_broadcast_waiters_hear_why_a_barrier_failed(bench: Bench) -> None:
     barrier = bench.barrier(3, name="x", timeout="10s")
     barrier.arrive("a")
