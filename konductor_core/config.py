@@ -97,8 +97,9 @@ def _from(variables: str, reader: _Reader) -> dict[str, object]:
 class Settings:
     """What a client needs to know; every value is checked. Times are milliseconds.
 
-    `holder` is the base holder, without a suffix. `min_replicas` replicas must acknowledge a grant. A command that
-    meets a lost connection is tried again `retries` times. `output`, `log_level` and `no_color` are koncli's.
+    `holder` is the base holder, without a suffix. What is set as `redis_…` replaces what the URL has. `min_replicas`
+    replicas must acknowledge a grant. A command that meets a lost connection is tried again `retries` times. `output`,
+    `log_level` and `no_color` are koncli's. `docs/deployments.md` says what each is for.
     """
 
     redis_url: str = field(metadata=_from("KONDUCTOR_REDIS_URL", _url), repr=False)
@@ -107,10 +108,16 @@ class Settings:
     redis_username: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_USERNAME", _text))
     redis_password: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_PASSWORD", _text), repr=False)
     redis_ca_file: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_CA_FILE", _text))
+    redis_cert_file: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_CERT_FILE", _text))
+    redis_key_file: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_KEY_FILE", _text))
+    sentinel_username: str | None = field(default=None, metadata=_from("KONDUCTOR_SENTINEL_USERNAME", _text))
+    sentinel_password: str | None = field(
+        default=None, metadata=_from("KONDUCTOR_SENTINEL_PASSWORD", _text), repr=False
+    )
     min_replicas: int = field(default=0, metadata=_from("KONDUCTOR_MIN_REPLICAS", _number(100)))
     connect_timeout_ms: int = field(default=5_000, metadata=_from("KONDUCTOR_CONNECT_TIMEOUT", _duration))
     socket_timeout_ms: int = field(default=10_000, metadata=_from("KONDUCTOR_SOCKET_TIMEOUT", _duration))
-    retries: int = field(default=3, metadata=_from("KONDUCTOR_RETRIES", _number(100)))
+    retries: int = field(default=5, metadata=_from("KONDUCTOR_RETRIES", _number(100)))
     output: str = field(default="text", metadata=_from("KONDUCTOR_OUTPUT", _OUTPUT))
     log_level: str = field(default="warning", metadata=_from("KONDUCTOR_LOG_LEVEL", _LOG_LEVEL))
     no_color: bool = field(default=False, metadata=_from("KONDUCTOR_NO_COLOR NO_COLOR", _switch))

@@ -10,13 +10,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from konductor_core.errors import InvalidInput, did_you_mean, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["SCHEMES", "RedisUrl", "parse_redis_url"]
 
@@ -33,26 +34,47 @@ SCHEMES: Final[dict[str, tuple[Topology, bool]]] = {
 }
 """Scheme -> (topology, TLS)."""
 
-OPTIONS: Final = frozenset(
-    {
-        "client_name",
-        "db",
-        "health_check_interval",
-        "max_connections",
-        "protocol",
-        "socket_connect_timeout",
-        "socket_keepalive",
-        "socket_timeout",
-        "ssl_ca_certs",
-        "ssl_ca_path",
-        "ssl_cert_reqs",
-        "ssl_certfile",
-        "ssl_check_hostname",
-        "ssl_keyfile",
-        "ssl_min_version",
-    }
-)
-"""Options of redis-py that a URL may carry."""
+_Option: TypeAlias = "str | int | float | bool"
+
+
+def _truth(text: str) -> bool:
+    return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise ValueError
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 10):
+        raise ValueError
+    return int(text)
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    return {choice: choice for choice in choices}.__getitem__
+
+
+OPTIONS: Final[dict[str, tuple[Callable[[str], _Option], str]]] = {
+    "client_name": (str, "a name"),
+    "db": (str, "a number"),
+    "health_check_interval": (_count, "a number of seconds, or 0"),
+    "max_connections": (_count, "a number"),
+    "socket_connect_timeout": (_seconds, "a number of seconds above 0"),
+    "socket_keepalive": (_truth, "true or false"),
+    "socket_timeout": (_seconds, "a number of seconds above 0"),
+    "ssl_ca_certs": (str, "a file"),
+    "ssl_ca_path": (str, "a directory"),
+    "ssl_cert_reqs": (_one_of("required", "optional", "none"), "required, optional or none"),
+    "ssl_certfile": (str, "a file"),
+    "ssl_check_hostname": (_truth, "true or false"),
+    "ssl_keyfile": (str, "a file"),
+    "ssl_min_version": (_one_of("TLSv1_2", "TLSv1_3"), "TLSv1_2 or TLSv1_3"),
+}
+"""Options of redis-py that a URL may carry -> how their text is read, and what it should be."""
 
 DEFAULT_PORT: Final = 6379
 DEFAULT_SENTINEL_PORT: Final = 26379
@@ -73,7 +95,7 @@ class RedisUrl:
     db: int = 0
     username: str | None = None
     password: str | None = field(default=None, repr=False)
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, _Option] = field(default_factory=dict)
 
     @property
     def display(self) -> str:
@@ -99,7 +121,8 @@ def parse_redis_url(url: str, what: str = "Redis URL") -> RedisUrl:
     rest, _, query = rest.partition("?")
     # Refused before anything is quoted: it may be part of a password.
     _require("@" not in query, what, f"has an @ after its '?'; {_ESCAPES}")
-    options = _options(parse_qsl(query.partition("#")[0], keep_blank_values=True), what)
+    options = _options(parse_qsl(query.partition("#")[0], keep_blank_values=True), what, tls=tls)
+    database = str(options.pop("db")) if "db" in options else None
     authority, slash, path = rest.partition("/")
     credentials, _, hosts = authority.rpartition("@")
     username, colon, password = credentials.partition(":")
@@ -119,7 +142,7 @@ def parse_redis_url(url: str, what: str = "Redis URL") -> RedisUrl:
         topology=topology,
         tls=tls,
         hosts=_hosts(hosts, topology, what),
-        db=_database(segments, options.pop("db", None), topology, what),
+        db=_database(segments, database, topology, what),
         username=unquote(username) or None,
         password=unquote(password) if colon else None,
         options=options,
@@ -173,10 +196,17 @@ def _database(segments: list[str], option: str | None, topology: Topology, what:
     return int(text)
 
 
-def _options(pairs: list[tuple[str, str]], what: str) -> dict[str, str]:
-    for name, _ in pairs:
+def _options(pairs: list[tuple[str, str]], what: str, *, tls: bool) -> dict[str, _Option]:
+    options = {}
+    for name, text in pairs:
         if name not in OPTIONS:
             guess = did_you_mean(name, OPTIONS)
             remedy = f"did you mean {guess}?" if guess else "known are " + ", ".join(sorted(OPTIONS))
             raise InvalidInput(f"{what} has the unknown option {quoted(name)}: {remedy}")
-    return dict(pairs)
+        _require(tls or not name.startswith("ssl_"), what, f"has {name}, but no TLS: begin it with rediss")
+        read, wanted = OPTIONS[name]
+        try:
+            options[name] = read(text)
+        except (ValueError, KeyError):
+            raise InvalidInput(f"{what} has {name}={quoted(text)}: use {wanted}") from None
+    return options

@@ -1,13 +1,15 @@
 """Fixtures that everybody uses: servers.
 
-redis_server, valkey_server   a running `Server`, empty, shared by the session; don't configure or stop these
+redis_server, valkey_server   a running deployment, empty, shared by the session; don't configure or stop these
 server                        both of them, one after the other
+any_server                    one of them: Valkey, where it can be had
 url, client                   the server's URL, and a connected client
 fake_server                   a new FakeServer of fakeredis for each test
 backend                       a connected client on fakeredis, Redis and Valkey, one after the other
 fresh_server                  makes servers of the test's own, to kill, pause and configure
 
-A server that is missing skips the test at home, and fails it where CI=true.
+A deployment is a server behind a unix socket, or what KONDUCTOR_TEST_DEPLOYMENT names; `tests.topologies` has them
+all. A server that is missing skips the test at home, and fails it where CI=true.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ import fakeredis
 import hypothesis
 import pytest
 
+from tests import topologies
+from tests.clusters import ClusterSet
 from tests.servers import KINDS, Kind, MissingServerError, Server, version
 
 if TYPE_CHECKING:
@@ -37,7 +41,7 @@ hypothesis.settings.load_profile("konductor")
 
 def pytest_report_header() -> list[str]:
     """Say which servers the tests run against."""
-    lines = []
+    lines = [f"deployment: {topologies.NAME}"]
     for kind in KINDS:
         try:
             lines.append(f"{kind}: {version(kind)}")
@@ -50,11 +54,9 @@ def _in_ci() -> bool:
     return os.environ.get("CI", "").lower() == "true"
 
 
-@contextmanager
-def _running(kind: Kind) -> Iterator[Server]:
+def _directory() -> Path:
     # Not pytest's tmp_path: the path of a unix socket has 107 bytes at most.
-    with Server(kind, Path(tempfile.mkdtemp(prefix="konductor-"))) as server:
-        yield server
+    return Path(tempfile.mkdtemp(prefix="konductor-"))
 
 
 @contextmanager
@@ -69,7 +71,7 @@ def _present() -> Iterator[None]:
 
 
 class SharedServers:
-    """One server of each kind for the session, started when first asked for."""
+    """One deployment of each kind for the session, started when first asked for."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -78,10 +80,12 @@ class SharedServers:
     def empty(self, kind: Kind) -> Server:
         if kind not in self._servers:
             with _present():
-                self._servers[kind] = self._stack.enter_context(_running(kind))
+                made = topologies.deployment(kind, _directory())
+                self._servers[kind] = cast("Server", self._stack.enter_context(made))  # all are used like one
         server = self._servers[kind]
-        with server.client() as client:
-            client.flushall()
+        for each in server.nodes if isinstance(server, ClusterSet) else [server]:
+            with each.client() as client:
+                client.flushall()
         return server
 
 
@@ -99,6 +103,11 @@ def redis_server(shared_servers: SharedServers) -> Server:
 @pytest.fixture
 def valkey_server(shared_servers: SharedServers) -> Server:
     return shared_servers.empty("valkey")
+
+
+@pytest.fixture
+def any_server(shared_servers: SharedServers) -> Server:
+    return shared_servers.empty("valkey" if topologies.NAME != "tls" else "redis")
 
 
 @pytest.fixture(params=KINDS)
@@ -157,8 +166,7 @@ def fresh_server() -> Iterator[FreshServer]:
             sentinel: bool = False,
             options: Mapping[str, str | list[str]] | None = None,
         ) -> Server:
-            directory = Path(tempfile.mkdtemp(prefix="konductor-"))
             with _present():
-                return stack.enter_context(Server(kind, directory, tcp=tcp, sentinel=sentinel, options=options))
+                return stack.enter_context(Server(kind, _directory(), tcp=tcp, sentinel=sentinel, options=options))
 
         yield make

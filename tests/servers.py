@@ -124,7 +124,12 @@ class Server:
 
     def client(self, **options: Any) -> redis.Redis:
         """Return a new client on the unix socket."""
-        return redis.Redis.from_url(self.url, **{"socket_timeout": 10.0, **options})
+        own = {
+            "unix_socket_path": str(self.socket),
+            "password": self.options.get("requirepass"),
+            "socket_timeout": 10.0,
+        }
+        return redis.Redis(**{**own, **options})
 
     def start(self) -> Self:
         """Start the process, again if it was stopped, and wait until it answers."""

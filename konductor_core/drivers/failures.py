@@ -1,61 +1,165 @@
-"""redis-py's exceptions as `Unavailable` with a remedy; nothing else knows them."""
+"""redis-py's exceptions as errors with a remedy; nothing else knows what servers and clients say when they fail."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from redis import exceptions as r
 
 from konductor_core.errors import KonductorError, Unavailable
 
+if TYPE_CHECKING:
+    from konductor_core.urls import RedisUrl
+
 __all__ = ["translate"]
 
-_START: tuple[tuple[str, str, str | None, bool], ...] = (
-    ("LOADING", "is loading its data", None, True),
-    ("READONLY", "is a read-only replica", "point --redis-url at the master, or use redis+sentinel://", True),
-    ("OOM", "is out of memory and takes no writes", "raise maxmemory or free memory; releases still work", True),
-    ("MISCONF", "takes no writes because it cannot save to disk", "see its log and its disk", True),
-    ("MASTERDOWN", "is a replica that has lost its master", None, True),
-    ("CLUSTERDOWN", "belongs to a cluster that is down", None, True),
-    ("TRYAGAIN", "is moving this namespace to another node", None, True),
-    ("UNBLOCKED", "ended a blocked wait, most likely in a failover", None, True),
-    ("MOVED", "has moved this namespace to another node", None, True),
-    ("NOREPLICAS", "has too few replicas to take writes", None, True),
-    ("NOAUTH", "wants a password", "put it into the URL or KONDUCTOR_REDIS_PASSWORD", False),
-    # Before AUTH a server refuses any command of more than ten words by closing the connection.
-    ("Protocol error: unauthenticated", "wants a password", "put it into the URL or KONDUCTOR_REDIS_PASSWORD", False),
-    ("WRONGPASS", "refused the user name or password", "check the URL or KONDUCTOR_REDIS_PASSWORD", False),
-    ("NOPERM", "does not allow this user to do that", "see docs/redis.md for the rights a user needs", False),
-    ("BUSY", "is busy with a script", None, True),
+
+class _Kind(NamedTuple):
+    """What is said of a failure: "Redis at … <what>". `passing` tells whether a wait should go on."""
+
+    what: str
+    hint: str | None = None
+    passing: bool = False
+
+
+_PASSWORD: Final = "check the URL, or KONDUCTOR_REDIS_USERNAME and KONDUCTOR_REDIS_PASSWORD"  # noqa: S105 - no password
+_NO_PASSWORD: Final = _Kind("wants a password", "put it into the URL or KONDUCTOR_REDIS_PASSWORD")
+_MOVING: Final = _Kind("is moving this namespace to another node", None, passing=True)
+_RIGHTS: Final = _Kind("does not allow this user to do that", "see docs/redis.md for the rights a user needs")
+_NO_CLUSTER: Final = _Kind("is not part of a cluster", "use redis:// instead of redis+cluster://")
+_NOT_TLS: Final = _Kind("does not speak TLS on this port", "use redis:// instead of rediss://, or the port with TLS")
+_CLIENT_CERTIFICATE: Final = _Kind(
+    "does not accept this client's certificate, or the lack of one",
+    "set KONDUCTOR_REDIS_CERT_FILE and KONDUCTOR_REDIS_KEY_FILE",
 )
 
+_BY_CODE: Final[dict[str, _Kind]] = {
+    "ASK": _MOVING,
+    "BUSY": _Kind("is busy with a script", None, passing=True),
+    "CLUSTERDOWN": _Kind("belongs to a cluster that is down", "see what CLUSTER INFO says", passing=True),
+    "DENIED": _Kind("is in protected mode and serves its own host only", "set a password there, or bind it"),
+    "LOADING": _Kind("is loading its data", None, passing=True),
+    "MASTERDOWN": _Kind("is a replica that has lost its master", None, passing=True),
+    "MISCONF": _Kind("takes no writes because it cannot save to disk", "see its log and its disk", passing=True),
+    "MOVED": _Kind("has moved this namespace to another node", None, passing=True),
+    "NOAUTH": _NO_PASSWORD,
+    "NOPERM": _RIGHTS,
+    "NOREPLICAS": _Kind("has too few replicas to take writes", "see its min-replicas-to-write", passing=True),
+    "OOM": _Kind(
+        "is out of memory and takes no writes", "raise maxmemory or free memory; releases still work", passing=True
+    ),
+    "READONLY": _Kind(
+        "is a read-only replica", "point --redis-url at the master, or use redis+sentinel://", passing=True
+    ),
+    "TRYAGAIN": _MOVING,
+    "UNBLOCKED": _Kind("ended a blocked wait, most likely in a failover", None, passing=True),
+    "WRONGPASS": _Kind("refused the user name or password", _PASSWORD),
+}
+"""The first word of a server's error."""
 
-def translate(error: Exception, where: str) -> KonductorError:
-    """Return the error to raise for what redis-py raised while talking to `where` (a URL without its password)."""
+_BY_TEXT: Final[tuple[tuple[str, _Kind], ...]] = (
+    # Before AUTH a server refuses any command of more than ten words by closing the connection.
+    ("unauthenticated", _NO_PASSWORD),
+    ("without any password", _Kind("has no password set, but one was given", _PASSWORD)),
+    ("The user executing the script can't", _RIGHTS),
+    ("cluster support disabled", _NO_CLUSTER),
+    ("SELECT is not allowed in cluster mode", _Kind("is a node of a cluster, which has no databases", "use /0")),
+    ("DB index is out of range", _Kind("has no database of that number", "see its setting `databases`, or use /0")),
+    (
+        "max number of clients reached",
+        _Kind("has as many clients as it takes", "raise its maxclients; every waiter needs a connection", passing=True),
+    ),
+    (
+        "Too many connections",
+        _Kind("is reached by as many connections as max_connections in the URL allows", "leave it out", passing=True),
+    ),
+    ("closed by this process", _Kind("was left: this Konductor is closed")),
+    (
+        "Hostname mismatch",
+        _Kind(
+            "has a certificate for another host",
+            "use a host name that the certificate has, or ssl_check_hostname=false",
+        ),
+    ),
+    (
+        "IP address mismatch",
+        _Kind("has a certificate without this address", "use a host name that it has, or ssl_check_hostname=false"),
+    ),
+    ("certificate has expired", _Kind("has a certificate that has expired", "renew it")),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        _Kind("has a certificate that is not trusted here", "set KONDUCTOR_REDIS_CA_FILE to the CA that signed it"),
+    ),
+    ("CERTIFICATE_REQUIRED", _CLIENT_CERTIFICATE),
+    ("ALERT_UNKNOWN_CA", _CLIENT_CERTIFICATE),
+    ("ALERT_BAD_CERTIFICATE", _CLIENT_CERTIFICATE),
+    ("HANDSHAKE_FAILURE", _CLIENT_CERTIFICATE),
+    ("NO_CERTIFICATE_OR_CRL_FOUND", _Kind("cannot be verified: the CA file has no certificate", "see its path")),
+    ("WRONG_VERSION_NUMBER", _NOT_TLS),
+    ("RECORD_LAYER_FAILURE", _NOT_TLS),
+)
+"""A part of what the server or OpenSSL said."""
+
+_OTHER_SCHEME: Final = _Kind("is a Sentinel", "use redis+sentinel://host:port/service")
+_TLS_ALERT: Final = r"b'\x15\x03"
+"""How redis-py shows the beginning of a TLS record where it wants a reply."""
+
+
+def translate(error: Exception, url: RedisUrl) -> KonductorError:
+    """Return the error to raise for what redis-py raised while talking to the servers of `url`."""
     text = str(error)
-    known = {
-        r.BusyLoadingError: "LOADING",
-        r.ReadOnlyError: "READONLY",
-        r.OutOfMemoryError: "OOM",
-        r.MasterDownError: "MASTERDOWN",
-        r.ClusterDownError: "CLUSTERDOWN",
-        r.TryAgainError: "TRYAGAIN",
-        r.MovedError: "MOVED",
-        r.NoPermissionError: "NOPERM",
-    }.get(type(error), "")
-    for start, what, hint, passing in _START:
-        if text.startswith(start) or known == start:
-            return Unavailable(f"Redis at {where} {what}", hint=hint, passing=passing)
+    kind = _known(error, text, url)
+    if kind is not None:
+        return Unavailable(f"Redis at {url.display} {kind.what}", hint=kind.hint, passing=kind.passing)
     if isinstance(error, r.AuthenticationError):
-        missing = "without any password" in text or ("AUTH" in text and "called without" in text)
-        what = "has no password set, but one was given" if missing else "refused the user name or password"
-        return Unavailable(f"Redis at {where} {what}", hint="check the URL or KONDUCTOR_REDIS_PASSWORD")
+        return Unavailable(f"Redis at {url.display} refused the user name or password", hint=_PASSWORD)
     if isinstance(error, (r.ConnectionError, r.TimeoutError, OSError)):
-        reason = "does not answer in time" if isinstance(error, (r.TimeoutError, TimeoutError)) else "cannot be reached"
-        return Unavailable(
-            f"Redis at {where} {reason} ({_short(text)})", hint="is it running, and is --redis-url right?", passing=True
-        )
+        return _unreachable(error, text, url)
     if "WRONGTYPE" in text:
-        return KonductorError(f"Redis at {where} holds something else under a key of Konductor: {_short(text)}")
-    return KonductorError(f"Redis at {where} answered: {_short(text)}")
+        return KonductorError(f"Redis at {url.display} holds something else under a key of Konductor: {_short(text)}")
+    return KonductorError(f"Redis at {url.display} answered: {_short(text)}")
+
+
+def _known(error: Exception, text: str, url: RedisUrl) -> _Kind | None:
+    code = getattr(error, "status_code", None) or text.partition(" ")[0]
+    if code in {"MOVED", "ASK"} and url.topology != "cluster":
+        return _Kind("is one node of a cluster", "use redis+cluster:// instead of redis://")
+    if "unknown command" in text and "SENTINEL" in text.upper():
+        return _Kind("is not a Sentinel", "use redis:// for it, or name the Sentinels")
+    if "unknown command" in text and "EVAL" in text:
+        return _OTHER_SCHEME
+    if _TLS_ALERT in text:
+        return _Kind("speaks TLS on this port", "use rediss:// instead of redis://")
+    kind = next((kind for part, kind in _BY_TEXT if part in text), None)
+    if "No master found" in text:
+        return _no_master(text, kind, url)
+    return kind or _BY_CODE.get(code)
+
+
+def _no_master(text: str, kind: _Kind | None, url: RedisUrl) -> _Kind:
+    """What redis-py's Sentinel client says has what each Sentinel answered behind a colon, if any was at fault."""
+    if "Authentication" in text or kind is _NO_PASSWORD:
+        return _Kind("wants a password for its Sentinels", "set KONDUCTOR_SENTINEL_PASSWORD")
+    if kind is not None:
+        return kind
+    if " : " in text:
+        reasons = _short(text.partition(" : ")[2])
+        return _Kind(f"has no Sentinel that answers ({reasons})", "are they running?", passing=True)
+    name = url.service
+    return _Kind(
+        f"has no master for the service {name}: its Sentinels do not know it, or it is down",
+        f"see what SENTINEL MASTER {name} says",
+        passing=True,
+    )
+
+
+def _unreachable(error: Exception, text: str, url: RedisUrl) -> Unavailable:
+    late = isinstance(error, (r.TimeoutError, TimeoutError))
+    reason = "does not answer in time" if late else "cannot be reached"
+    hint = "is it running, and is --redis-url right?"
+    if "closed by server" in text and not url.tls and url.topology != "unix":
+        hint += " if the port is one for TLS, use rediss://"
+    return Unavailable(f"Redis at {url.display} {reason} ({_short(text)})", hint=hint, passing=True)
 
 
 def _short(text: str) -> str:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import NoPermissionError, RedisError
 
+from konductor_core.drivers.waits import UNHEARD_PAUSE
 from konductor_core.flows.steps import RESUBSCRIBED
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from konductor_core.drivers.async_wire import AsyncWire
 
 __all__ = ["Hub", "Listener"]
-
-UNHEARD_PAUSE = 5.0
-"""Seconds between looks for a waiter whose user may not listen to the channel."""
-
-QUIET = 60.0
-"""Seconds after which a read of a silent connection starts anew."""
 
 
 class Listener:
@@ -29,6 +26,11 @@ class Listener:
         self._channel = channel
         self.messages: asyncio.Queue[str | Exception] = asyncio.Queue()
         self.heard = True
+        self.wire = hub.wire
+
+    def is_elsewhere(self, wire: AsyncWire) -> bool:
+        """Return whether the channel's namespace is not on this hub's server any more."""
+        return self._hub.is_elsewhere(wire)
 
     async def listen(self, seconds: float) -> str | None:
         """Return the next message, or None after `seconds`; raise what broke the connection."""
@@ -54,29 +56,43 @@ class Hub:
     It never reconnects by itself: when the connection breaks, everybody is told and subscribes again.
     """
 
-    def __init__(self, client: Redis) -> None:
-        self._pool: Any = client.connection_pool
+    def __init__(self, wire: AsyncWire) -> None:
+        self.wire = wire
+        self._place: object = None
         self._connection: Any = None
         self._reader: asyncio.Task[None] | None = None
         self._sending = asyncio.Lock()
         self._listeners: dict[str, set[Listener]] = {}
         self._confirmed: dict[str, asyncio.Future[None]] = {}
 
+    def is_elsewhere(self, wire: AsyncWire) -> bool:
+        """Return whether what is wanted on `wire` is not on the server that this hub is connected to."""
+        return wire is not self.wire or (self._connection is not None and wire.place != self._place)
+
     async def subscribe(self, channel: str) -> Listener:
         """Return a listener once the server has confirmed the subscription. Raises redis-py's errors."""
+        if self.is_elsewhere(self.wire):
+            await self._fail(Lost("another server is the master now"))
         listener = Listener(self, channel)
         self._listeners.setdefault(channel, set()).add(listener)
         try:
-            if channel not in self._confirmed:
-                self._confirmed[channel] = asyncio.get_running_loop().create_future()
-                await self._send("SUBSCRIBE", channel)
-            await asyncio.shield(self._confirmed[channel])
+            await asyncio.shield(self._confirmed.get(channel) or await self._ask(channel))
         except NoPermissionError:
             listener.heard = False
         except BaseException:
             await self.leave(channel, listener)
             raise
         return listener
+
+    async def _ask(self, channel: str) -> asyncio.Future[None]:
+        """Subscribe to a channel; whoever comes while this is under way waits for the same future."""
+        confirmed = self._confirmed[channel] = asyncio.get_running_loop().create_future()
+        try:
+            await self._send("SUBSCRIBE", channel)
+        except BaseException as error:
+            await self._fail(error if isinstance(error, (RedisError, OSError)) else Lost("given up while subscribing"))
+            raise
+        return confirmed
 
     async def leave(self, channel: str, listener: Listener) -> None:
         """Forget a listener; with its last one, unsubscribe from the channel."""
@@ -92,22 +108,20 @@ class Hub:
 
     async def close(self) -> None:
         """Close the connection; whoever still listens is told."""
-        await self._fail(ConnectionError("closed"))
+        await self._fail(Lost("closed by this process"))
 
     async def _send(self, command: str, channel: str) -> None:
         async with self._sending:
             if self._connection is None:
-                connection = await self._pool.get_connection()
-                self._connection = connection
+                connection = await self.wire.lend()
+                self._connection, self._place = connection, self.wire.place
                 self._reader = asyncio.create_task(self._read(connection))
-            await self._connection.send_command(command, channel)
+            await self._connection.send_command(command, channel, check_health=False)  # its reader would get the PONG
 
     async def _read(self, connection: Any) -> None:  # noqa: ANN401 - redis-py's
         try:
             while connection is self._connection:
-                reply = await connection.read_response(timeout=QUIET)
-                if reply is not None:
-                    self._deliver(*reply)
+                self._deliver(*await connection.read_response(timeout=math.inf))
         except (RedisError, OSError) as error:
             await self._fail(error)
 
@@ -130,11 +144,13 @@ class Hub:
             if not future.done():
                 future.set_exception(error)
                 future.exception()  # seen, should nobody await it
+        # A channel that is forbidden is so for its own listeners: they have been told through their future.
+        told = Lost("the connection was given up") if isinstance(error, NoPermissionError) else error
         for channel in self._listeners:
-            self._tell(channel, error)
+            self._tell(channel, told)
         if reader is not None and reader is not asyncio.current_task():
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
         if connection is not None:
             await connection.disconnect(nowait=True)
-            await self._pool.release(connection)
+            await self.wire.pool.release(connection)

@@ -1,82 +1,147 @@
 """Scripts on redis-py's connections, without its client in between.
 
 The client spends two thirds of a script call's time on bookkeeping: choosing a connection, packing the same keys again,
-metrics. Here a connection is at hand, and the part of the command that never changes is packed once. Retries,
-reconnection, encoding and parsing stay redis-py's. `benchmarks/` shows what that gains.
+metrics. Here a connection is at hand, and the part of the command that never changes is packed once. Connecting,
+encoding and parsing stay redis-py's. `benchmarks/` shows what that gains.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    from redis import ConnectionPool
+from redis.exceptions import ConnectionError, NoScriptError  # noqa: A004 - redis-py's own
 
+from konductor_core.flows.steps import Call
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from konductor_core.flows.steps import Command
     from konductor_core.scripts import Script
 
-__all__ = ["Wire"]
+__all__ = ["ASKING", "Packer", "Wire", "key_of", "packed"]
 
 HEADS_KEPT: Final = 1_000
+CLOSED: Final = -1
+"""In place of a process id."""
 
 
-class Wire:
-    """Connections of one pool, kept checked out; any thread may use one at a time, and a forked child starts anew."""
-
-    def __init__(self, pool: ConnectionPool) -> None:
-        self._pool = pool
-        self._process = os.getpid()
-        self._idle: deque[Any] = deque()
-        self._heads: dict[tuple[Script, tuple[str, ...]], bytes] = {}
-
-    def evalsha(self, connection: Any, script: Script, keys: tuple[str, ...], args: tuple[str | int, ...]) -> Any:  # noqa: ANN401
-        """Run a script by its hash, retrying as the connection is configured to. Raises redis-py's errors."""
-        head = self._heads.get((script, keys))
-        if head is None:
-            if len(self._heads) >= HEADS_KEPT:
-                self._heads.clear()
-            head = _packed(("EVALSHA", script.sha, len(keys), *keys))
-            self._heads[script, keys] = head
-        return self._exchange(connection, b"*%d\r\n%b%b" % (3 + len(keys) + len(args), head, _packed(args)))
-
-    def execute(self, connection: Any, *args: str | int) -> Any:  # noqa: ANN401 - any reply
-        """Run any command. Raises redis-py's errors."""
-        return self._exchange(connection, b"*%d\r\n%b" % (len(args), _packed(args)))
-
-    @staticmethod
-    def _exchange(connection: Any, command: bytes) -> Any:  # noqa: ANN401 - redis-py's connection, any reply
-        def send_and_read() -> Any:  # noqa: ANN401 - any reply
-            connection.send_packed_command([command])
-            return connection.read_response()
-
-        return connection.retry.call_with_retry(send_and_read, lambda _: connection.disconnect())
-
-    def take(self) -> Any:  # noqa: ANN401 - redis-py's connection
-        """Lend a connection; give it back with `give`. Raises redis-py's errors."""
-        if self._process != os.getpid():
-            self._process, self._idle = os.getpid(), deque()
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return self._pool.get_connection()
-
-    def give(self, connection: Any) -> None:  # noqa: ANN401 - as above
-        """Take a connection back. redis-py has closed it if anything but a whole reply came of its last command."""
-        self._idle.append(connection)
-
-    def close(self) -> None:
-        """Give the connections back to their pool, closed."""
-        while self._idle:
-            connection = self._idle.pop()
-            connection.disconnect()
-            self._pool.release(connection)
-
-
-def _packed(parts: tuple[str | int, ...]) -> bytes:
+def _parts(parts: tuple[str | int, ...]) -> bytes:
     """Return the parts as the protocol has them: all at once, unless one has characters of several bytes."""
     text = "".join([f"${len(part)}\r\n{part}\r\n" for part in map(str, parts)])
     if text.isascii():
         return text.encode()
     encoded = [str(part).encode(errors="surrogateescape") for part in parts]
     return b"".join([b"$%d\r\n%b\r\n" % (len(part), part) for part in encoded])
+
+
+def packed(*args: str | int) -> bytes:
+    """Return a command as it is sent."""
+    return b"*%d\r\n%b" % (len(args), _parts(args))
+
+
+ASKING: Final = packed("ASKING")
+
+
+def key_of(step: Call | Command) -> str:
+    """Return a key that tells which server a step is for: all keys of a step are on the same."""
+    return step.keys[0] if type(step) is Call else str(step.args[1])
+
+
+class Packer:
+    """Packs script calls, and remembers the beginning of each: it is the same for every call on the same object."""
+
+    def __init__(self) -> None:
+        self._heads: dict[tuple[Script, tuple[str, ...]], bytes] = {}
+
+    def evalsha(self, script: Script, keys: tuple[str, ...], args: tuple[str | int, ...]) -> bytes:
+        """Return the call of a script by its hash."""
+        head = self._heads.get((script, keys))
+        if head is None:
+            if len(self._heads) >= HEADS_KEPT:
+                self._heads.clear()
+            head = self._heads[script, keys] = _parts(("EVALSHA", script.sha, len(keys), *keys))
+        return b"*%d\r\n%b%b" % (3 + len(keys) + len(args), head, _parts(args))
+
+
+class Wire:
+    """The connections to one server, kept checked out; any thread may use one, and a forked child starts anew."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client  # it would close its pool when it is forgotten
+        self.pool: Any = client.connection_pool
+        self._process = os.getpid()
+        self._idle: deque[Any] = deque()
+        self._packer = Packer()
+
+    @property
+    def place(self) -> object:
+        """What tells this server from another one that may take its place: the master that the Sentinels named."""
+        return getattr(self.pool, "master_address", None)
+
+    def lend(self) -> Any:  # noqa: ANN401 - redis-py's connection
+        """Return a connection for one user alone, who gives it back to the pool. Raises redis-py's errors."""
+        if self._process == CLOSED:
+            self._start_anew()
+        return self.pool.get_connection()
+
+    def perform(self, step: Call | Command, wait_ms: int, *, asking: bool = False) -> tuple[Any, int]:
+        """Run a step on one connection; return its reply and how many replicas acknowledged it within `wait_ms`.
+
+        `asking` reaches a slot that is on its way to this server. Raises redis-py's errors.
+        """
+        connection = self.take()
+        try:
+            if type(step) is not Call:
+                return self._exchange(connection, packed(*step.args), asking=asking), 0
+            try:
+                command = self._packer.evalsha(step.script, step.keys, step.args)
+                reply = self._exchange(connection, command, asking=asking)
+            except NoScriptError:
+                whole = packed("EVAL", step.script.source, len(step.keys), *step.keys, *step.args)
+                reply = self._exchange(connection, whole, asking=asking)
+            if not step.replicas:
+                return reply, 0
+            return reply, self._exchange(connection, packed("WAIT", step.replicas, wait_ms))
+        finally:
+            self._idle.append(connection)  # redis-py has closed it if anything but whole replies came
+
+    @staticmethod
+    def _exchange(connection: Any, command: bytes, *, asking: bool = False) -> Any:  # noqa: ANN401 - redis-py's
+        if asking:
+            connection.send_packed_command([ASKING])
+            connection.read_response()
+        connection.send_packed_command([command])
+        return connection.read_response()
+
+    def take(self) -> Any:  # noqa: ANN401 - redis-py's connection
+        """Return a connection that is at hand, or a new one. Raises redis-py's errors."""
+        if self._process != os.getpid():
+            self._start_anew()
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self.pool.get_connection()
+
+    def _start_anew(self) -> None:
+        if self._process == CLOSED:
+            raise ConnectionError("closed by this process")
+        self._process, self._idle = os.getpid(), deque()
+
+    def disconnect(self) -> None:
+        """Close all idle connections, since one of them was lost; each connects again when it is used."""
+        idle = []
+        with suppress(IndexError):
+            while True:
+                idle.append(self._idle.pop())  # so that nobody uses it meanwhile
+        for connection in idle:
+            connection.disconnect()
+        self._idle.extend(idle)
+
+    def close(self) -> None:
+        """Close all connections, those in use too, for good."""
+        self._process = CLOSED
+        self.pool.disconnect()

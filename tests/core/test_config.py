@@ -42,7 +42,7 @@ def test_flags_go_before_variables_before_the_file_before_defaults(home: dict[st
     env = {**home, "KONDUCTOR_REDIS_URL": "redis://variable", "KONDUCTOR_NAMESPACE": "variable"}
     settings = Settings.load({"redis_url": "redis://flag", "namespace": None}, env)
     assert (settings.redis_url, settings.namespace, settings.holder) == ("redis://flag", "variable", "file")
-    assert (settings.min_replicas, settings.retries) == (3, 3)
+    assert (settings.min_replicas, settings.retries) == (3, 5)
 
 
 def test_every_konductor_variable_goes_before_the_file_and_pod_variables_after(home: dict[str, str]) -> None:

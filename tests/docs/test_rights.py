@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
-from konductor_core import AsyncKonductor, Konductor, WaitTimeout
+from konductor_core import AsyncKonductor, Konductor, WaitTimeout, acl
 from tests.docs.blocks import ROOT
 from tests.servers import Kind, free_port, until
 
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 PAGE = (ROOT / "docs/redis.md").read_text(encoding="utf-8")
 RULE = shlex.split(re.search(r"^\$ redis-cli acl setuser team-a (.*)$", PAGE, re.MULTILINE)[1])  # type: ignore[index]
-CLUSTER_RULE = shlex.split(re.search(r"In a cluster it also needs `(.*?)`", PAGE)[1])  # type: ignore[index]
-
-CLIENT = {"ping", "select", "eval", "evalsha", "script|load", "wait", "blpop", "smembers", "xrange", "xrevrange"}
-CLIENT |= {"subscribe", "unsubscribe"}
-"""What the drivers send themselves."""
 
 
 def user(server: Server, *more: str) -> str:
@@ -41,11 +36,15 @@ def denied(server: Server) -> list[Any]:
         return [(each["reason"], each["object"]) for each in admin.acl_log()]
 
 
+def test_the_rule_is_that_of_the_code() -> None:
+    assert RULE == ["on", ">secret", *acl.tenant("team-a")]
+
+
 def test_the_rule_names_the_commands_that_scripts_and_drivers_use_and_no_other() -> None:
     lua = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "lua").rglob("*.lua"))
     scripts = {name.lower() for name in re.findall(r"(?:\b(?:call|write)|redis\.p?call)\('([A-Z]+)'", lua)}
     allowed = {word.removeprefix("+") for word in RULE if word.startswith("+")}
-    assert allowed == scripts | CLIENT
+    assert allowed == scripts | set(acl.CLIENT_COMMANDS)
 
 
 def all_verbs(url: str) -> None:
@@ -108,13 +107,13 @@ def test_with_that_rule_everything_works_and_nothing_is_refused(kind: Kind, fres
     assert denied(server) == []
 
 
-def test_in_a_cluster_the_rule_and_what_the_page_adds_are_enough(fresh_server: FreshServer) -> None:
+def test_in_a_cluster_the_rule_is_enough_too(fresh_server: FreshServer) -> None:
     # By default the second port is 10,000 higher, which may not exist.
     server = fresh_server("redis", tcp=True, options={"cluster-enabled": "yes", "cluster-port": str(free_port())})
     with server.client(decode_responses=True) as admin:
         admin.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         until(lambda: "cluster_state:ok" in admin.execute_command("CLUSTER", "INFO"), "the cluster has its slots")
-    url = user(server, *CLUSTER_RULE).replace("redis://", "redis+cluster://").removesuffix("/0")
+    url = user(server).replace("redis://", "redis+cluster://").removesuffix("/0")
     all_verbs(url)
     asyncio.run(all_waits(url))
     assert denied(server) == []

@@ -8,6 +8,7 @@ import fakeredis
 import pytest
 
 from konductor_core import Konductor
+from konductor_core.drivers.servers import Single
 from tests.scripts.bench import NAMESPACE, Bench
 from tests.scripts.clock import AgeingClock, FakeClock
 from tests.servers import KINDS
@@ -21,7 +22,7 @@ def fake_bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     clock = FakeClock(monkeypatch)
     client = fakeredis.FakeRedis(server=fakeredis.FakeServer(server_type="redis"), decode_responses=True)
     k = Konductor("redis://nowhere", namespace=NAMESPACE)
-    k.driver.redis = client
+    k.driver.servers = Single(client)
     return Bench(client, k, clock)
 
 

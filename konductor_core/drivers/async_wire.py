@@ -1,0 +1,80 @@
+"""Scripts on redis.asyncio's connections, without its client in between: `wire` for the tasks of one event loop."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import ConnectionError, NoScriptError  # noqa: A004 - redis-py's own
+
+from konductor_core.drivers.wire import ASKING, Packer, packed
+from konductor_core.flows.steps import Call
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from konductor_core.flows.steps import Command
+
+__all__ = ["AsyncWire"]
+
+
+class AsyncWire:
+    """The connections to one server, kept checked out; one task uses one at a time."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client  # it would close its pool when it is forgotten
+        self.pool: Any = client.connection_pool
+        self._idle: deque[Any] = deque()
+        self._packer = Packer()
+        self._closed = False
+
+    @property
+    def place(self) -> object:
+        """What tells this server from another one that may take its place: the master that the Sentinels named."""
+        return getattr(self.pool, "master_address", None)
+
+    async def lend(self) -> Any:  # noqa: ANN401 - redis-py's connection
+        """Return a connection for one user alone, who gives it back to the pool. Raises redis-py's errors."""
+        if self._closed:
+            raise ConnectionError("closed by this process")
+        return await self.pool.get_connection()
+
+    async def perform(self, step: Call | Command, wait_ms: int, *, asking: bool = False) -> tuple[Any, int]:
+        """Run a step on one connection, as `Wire.perform` does."""
+        connection = self._idle.pop() if self._idle else await self.lend()
+        try:
+            if type(step) is not Call:
+                return await self._exchange(connection, packed(*step.args), asking=asking), 0
+            try:
+                command = self._packer.evalsha(step.script, step.keys, step.args)
+                reply = await self._exchange(connection, command, asking=asking)
+            except NoScriptError:
+                whole = packed("EVAL", step.script.source, len(step.keys), *step.keys, *step.args)
+                reply = await self._exchange(connection, whole, asking=asking)
+            if not step.replicas:
+                return reply, 0
+            return reply, await self._exchange(connection, packed("WAIT", step.replicas, wait_ms))
+        finally:
+            self._idle.append(connection)  # redis-py has closed it if anything but whole replies came
+
+    @staticmethod
+    async def _exchange(connection: Any, command: bytes, *, asking: bool = False) -> Any:  # noqa: ANN401 - redis-py's
+        if asking:
+            await connection.send_packed_command([ASKING])
+            await connection.read_response()
+        await connection.send_packed_command([command])
+        return await connection.read_response()
+
+    async def disconnect(self) -> None:
+        """Close all idle connections, since one of them was lost; each connects again when it is used."""
+        idle = list(self._idle)
+        self._idle.clear()  # so that nobody uses them meanwhile
+        for connection in idle:
+            await connection.disconnect(nowait=True)
+        self._idle.extend(idle)
+
+    async def close(self) -> None:
+        """Close all connections, those in use too, for good."""
+        self._closed = True
+        self._idle.clear()
+        await self.pool.disconnect()
