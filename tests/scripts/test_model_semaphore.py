@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, initialize, rule, run_state_machine_as_test
 
 from konductor_core.durations import CLAIM_WINDOW, PROBE_WINDOW, WAITER_TTL
 from konductor_core.flows.leases import RELEASE, RENEW
@@ -31,6 +31,7 @@ SPECS = st.tuples(
     st.sampled_from(["Strict", "Strict", "Backfill"]),
     st.sampled_from([0, 15 * SECOND, 60 * SECOND]),
 )
+CROWDS = st.lists(st.tuples(HOLDERS, AMOUNTS, PRIORITIES), min_size=2, max_size=5, unique_by=lambda each: each[0])
 MOVES = st.sampled_from([5, 5, 10, 15, 25, 60]).map(lambda seconds: seconds * SECOND)
 
 
@@ -72,6 +73,7 @@ class SemaphoreMachine(ComparingMachine):
 
     @rule()
     def delete(self) -> None:
+        self.tokens_have_grown_with_every_grant()
         self.compare(self.sem.delete, self.model.delete)
         if self.in_time:
             assert_only_passing_keys(self.bench.client)
@@ -92,6 +94,14 @@ class SemaphoreMachine(ComparingMachine):
     @rule(holder=HOLDERS, amount=AMOUNTS, ttl=TTLS)
     def attempt_anew(self, holder: str, amount: int, ttl: int | None) -> None:
         self.attempt(self.new_request(holder, amount, ttl, 0))
+
+    @rule(crowd=CROWDS, together=st.booleans())
+    def a_crowd_comes(self, crowd: list[tuple[str, int, int]], together: bool) -> None:  # noqa: FBT001 - drawn
+        """Several holders wait, at once or one after the other."""
+        for holder, amount, priority in crowd:
+            self.wait(self.new_request(holder, amount, None, priority))
+            if not together:
+                self.model.now += self.move(10 * SECOND)
 
     @rule(pair=requests)
     def attempt(self, pair: tuple[Request, Wish]) -> None:
@@ -131,6 +141,12 @@ class SemaphoreMachine(ComparingMachine):
     def renew(self, holder: str, ttl: int | None) -> None:
         call = Call(RENEW, self.bench.keys().permits, (holder, "", -1 if ttl is None else ttl))
         self.compare(lambda: self.bench.run(call)[0], lambda: self.model.renew(holder, ttl))
+
+    @rule()
+    def everybody_releases(self) -> None:
+        for holder in list(self.model.leases):
+            self.release(holder, again=False)
+            self.look()
 
     @rule(holder=HOLDERS, again=st.booleans())
     def release(self, holder: str, again: bool) -> None:  # noqa: FBT001 - drawn
@@ -178,13 +194,11 @@ class SemaphoreMachine(ComparingMachine):
                 difference = (found.expires_ms - now) - (lease.ends - self.model.now)
                 assert abs(difference) <= (0 if self.exact else 4 * SECOND)
 
-    @invariant()
-    def leases_have_twins_and_their_sum_is_what_is_in_use(self) -> None:
         twins = assert_leases_agree(self.bench)
         assert len({twin["token"] for twin in twins.values()}) == len(twins)
+        self.tokens_have_grown_with_every_grant()
 
-    @invariant()
-    def tokens_grow_with_every_grant(self) -> None:
+    def tokens_have_grown_with_every_grant(self) -> None:
         for event in self.sem.events(1000, since_id=self.last_event or "0"):
             self.last_event = event.id
             if event.type == "granted":
@@ -199,8 +213,8 @@ class SemaphoreMachine(ComparingMachine):
 
 
 def test_a_semaphore_on_fakeredis_does_what_the_model_does() -> None:
-    run_state_machine_as_test(lambda: SemaphoreMachine(None), settings=profile(60, 2_000, 30))
+    run_state_machine_as_test(lambda: SemaphoreMachine(None), settings=profile(100, 2_000, 25))
 
 
 def test_a_semaphore_on_a_real_server_does_what_the_model_does(server: Server) -> None:
-    run_state_machine_as_test(lambda: SemaphoreMachine(server), settings=profile(25, 600, 30))
+    run_state_machine_as_test(lambda: SemaphoreMachine(server), settings=profile(150, 5_000, 25))
