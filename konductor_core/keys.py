@@ -7,8 +7,8 @@ user can be confined to it, and a cluster keeps it in one slot. Moments are the 
     konductor:{ns}:dirty                  zset    changed objects -> when; at most 10,000, TTL 24 h
     konductor:{ns}:seq                    string  the last place given in any queue; TTL while nobody waits
     konductor:{ns}:request:<request>      hash    one waiting request: holder items priority seq since aged ttl
-                                                  pod uid node (probe probed answered), or cancelled; TTL 60 s,
-                                                  kept by heartbeats
+                                                  pod uid node, look: when its waiter will ask by itself (probe
+                                                  probed answered), or cancelled; TTL 60 s, kept by heartbeats
     konductor:{ns}:wake:<request>         list    what a waiter blocks on: `granted <token>`, `arm <ms>`,
                                                   `watch <ms>`, `look`, `probe`, `deleted`; TTL 60 s
     konductor:{ns}:nudge                  channel the name of an object that changed, as semaphore/x

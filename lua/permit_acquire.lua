@@ -98,7 +98,7 @@ local function keep(item)
   if lease.claimed then
     call('HDEL', twin, 'claim')
     local request = call('HGET', object.waiting, ask.holder)
-    leave_queue(object, ask.holder)
+    forget_waiter(object, ask.holder)
     if request then
       call('DEL', request_key(request), wake_key(request))
     end
@@ -207,6 +207,7 @@ local function join_queues(request)
     local object = item.object
     if not call('ZSCORE', object.queue, ask.holder) then
       call('ZADD', object.queue, order_of(request), ask.holder)
+      object.head = nil
       call('ZADD', object.ageing, text(request.aged), ask.holder)
       object.waiters = object.waiters + call('HSET', object.waiting, ask.holder, ask.id)
       if object.epoch then
@@ -302,17 +303,21 @@ end
 local code, object, next_change = decide()
 finish()
 object = object or ask.items[1].object
-local rank = code == QUEUED and call('ZRANK', object.queue, ask.holder) or 0
-local answer = {
-  code, next_change or look_again(object, rank), object.id, rank + 1, call('ZCARD', object.queue), in_use(object),
-  object.permits,
-}
-if code == QUEUED and not object.epoch then
-  answer[1] = ABSENT
-elseif code == GRANTED then
+if code == GRANTED then
+  local answer = {GRANTED, -1, object.id, 1, 0, in_use(object), object.permits}
   for i, item in ipairs(ask.items) do
     answer[#answer + 1] = CALLER_TOKENS and CALLER_TOKENS[i] or item.token
     answer[#answer + 1] = until_moment(moment_for(item.object))
   end
+  return answer
 end
-return answer
+local rank = code == QUEUED and call('ZRANK', object.queue, ask.holder) or 0
+next_change = next_change or look_again(object, rank)
+if code == QUEUED then
+  note_look(ask.id, next_change)
+  code = object.epoch and QUEUED or ABSENT
+end
+return {
+  code, next_change, object.id, rank + 1, call('ZCARD', object.queue), in_use(object),
+  object.permits,
+}

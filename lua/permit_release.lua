@@ -48,7 +48,7 @@ end
 
 --@include lib/queue
 if code == RELEASED and not call('ZSCORE', OBJECT.queue, HOLDER) then
-  leave_queue(OBJECT, HOLDER)
+  forget_waiter(OBJECT, HOLDER)
 end
 finish()
-return {code, until_moment(next_moment(OBJECT))}
+return {code, until_moment(OBJECT.moment or next_moment(OBJECT))}

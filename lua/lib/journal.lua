@@ -2,7 +2,7 @@
 --@include lib/base
 --@include lib/names
 local DIRTY_KEY = KEYS[1]
-local HISTORY_LENGTH = 500
+local HISTORY_LENGTH = '500'
 local DIRTY_LIMIT = 10000
 
 -- Collects a field of the object's hash; save() writes all of them at once. A field set again stands there once: a

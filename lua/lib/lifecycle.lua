@@ -11,6 +11,7 @@ local function drop_leases(object)
   end
   call('DEL', object.leases, object.weights)
   object.count = 0
+  object.ends = false
   object.extra = 0
 end
 

@@ -26,9 +26,22 @@ local function expect_end(object, moment)
   end
 end
 
+-- When the first lease ends, asked once until a lease changes. The ranks are text because Redis writes a number that is
+-- an argument with 17 digits, which takes as long as a whole command.
 local function next_expiry(object)
-  local first = call('ZRANGE', object.leases, 0, 0, 'WITHSCORES')
-  return first[2] and score_of(first[2]) or math.huge
+  if not object.ends then
+    local first = call('ZRANGE', object.leases, '0', '0', 'WITHSCORES')
+    object.ends = first[2] and score_of(first[2]) or math.huge
+  end
+  return object.ends
+end
+
+-- Who stands first in the queue, or false; asked once until the queue changes.
+local function head_of(object)
+  if object.head == nil then
+    object.head = call('ZRANGE', object.queue, '0', '0')[1] or false
+  end
+  return object.head
 end
 
 -- Takes a lease out of all the places that know it; false if there is none.
@@ -38,6 +51,7 @@ local function drop_lease(object, holder)
   end
   call('DEL', lease_key(object, holder))
   object.count = object.count and object.count - 1
+  object.ends = false
   object.changed = true
   if object.extra > 0 then
     local weight = call('HGET', object.weights, holder)
@@ -89,7 +103,7 @@ local function look(object)
     check_types(object, TYPES)
   end
   object.expiry_before = next_expiry(object)
-  object.head_before = object.waiters > 0 and call('ZRANGE', object.queue, 0, 0)[1] or false
+  object.head_before = object.waiters > 0 and head_of(object)
   if object.expiry_before <= NOW then
     expire(object)
   end
@@ -100,26 +114,19 @@ local function look(object)
 end
 
 -- Reads the object's hash. A calm object has nothing else to look at.
-local function load(object)
-  local m = call('HMGET', object.meta, 'epoch', 'permits', 'ttl', 'policy', 'bypass', 'token', 'extra',
-    'grants', 'expiries', 'calm', 'watched')
-  object.epoch = m[1]
-  object.permits = tonumber(m[2]) or 0
-  object.ttl = tonumber(m[3]) or 0
-  object.policy = m[4]
-  object.bypass = tonumber(m[5]) or 0
-  object.token = tonumber(m[6]) or 0
-  object.extra = tonumber(m[7]) or 0
-  object.grants = tonumber(m[8]) or 0
-  object.expiries = tonumber(m[9]) or 0
-  object.id = id_of(object.meta)
-  object.fields = {}
-  object.changed = false
-  object.calm = tonumber(m[10]) or 0
-  object.watched = tonumber(m[11]) or 0
-  object.waiters = 0
+local function load(id, meta, leases, weights, queue, ageing, waiting, events)
+  local m = call('HMGET', meta, 'epoch', 'permits', 'ttl', 'policy', 'bypass', 'token', 'extra', 'grants', 'expiries',
+    'calm', 'watched')
+  local object = {
+    id = id, meta = meta, leases = leases, weights = weights, queue = queue, ageing = ageing, waiting = waiting,
+    events = events, epoch = m[1], permits = tonumber(m[2]) or 0, ttl = tonumber(m[3]) or 0, policy = m[4],
+    bypass = tonumber(m[5]) or 0, token = tonumber(m[6]) or 0, extra = tonumber(m[7]) or 0,
+    grants = tonumber(m[8]) or 0, expiries = tonumber(m[9]) or 0, calm = tonumber(m[10]) or 0,
+    watched = tonumber(m[11]) or 0, waiters = 0, changed = false, fields = {}, count = false,
+    ends = false,
+  }
   OBJECTS[#OBJECTS + 1] = object
-  OBJECTS[object.id] = object
+  OBJECTS[id] = object
   if object.calm <= NOW then
     look(object)
   end
@@ -128,13 +135,11 @@ end
 
 -- The object whose seven keys start at KEYS[first].
 local function object_at(first)
-  if OBJECTS[id_of(KEYS[first])] then
-    error('KONDUCTOR ' .. id_of(KEYS[first]) .. ' is named twice')
+  local id = id_of(KEYS[first])
+  if OBJECTS[id] then
+    error('KONDUCTOR ' .. id .. ' is named twice')
   end
-  return load({
-    meta = KEYS[first], leases = KEYS[first + 1], weights = KEYS[first + 2], queue = KEYS[first + 3],
-    ageing = KEYS[first + 4], waiting = KEYS[first + 5], events = KEYS[first + 6],
-  })
+  return load(id, unpack(KEYS, first, first + 6))
 end
 
 -- An object that a request of several names beside the script's own.
@@ -143,10 +148,8 @@ local function object_named(id)
     return OBJECTS[id]
   end
   local meta = meta_of(id)
-  return load({
-    meta = meta, leases = meta .. ':leases', weights = meta .. ':weights', queue = meta .. ':queue',
-    ageing = meta .. ':ageing', waiting = meta .. ':waiting', events = meta .. ':events',
-  })
+  return load(id, meta, meta .. ':leases', meta .. ':weights', meta .. ':queue', meta .. ':ageing', meta .. ':waiting',
+    meta .. ':events')
 end
 
 -- The moment at which a lease of `ttl` ms ends; 0 means never.
@@ -165,6 +168,7 @@ local function set_expiry(object, holder, moment)
     call('ZADD', object.leases, text(moment), holder)
     expect_end(object, moment)
   end
+  object.ends = false
   object.changed = true
 end
 
@@ -193,6 +197,7 @@ local function add_lease(object, holder, moment)
     return false
   end
   object.count = object.count and object.count + 1
+  object.ends = object.ends and math.min(object.ends, moment)
   expect_end(object, moment)
   return true
 end
@@ -202,14 +207,14 @@ end
 local function describe_lease(object, ask, amount, moment, claimed)
   object.token = math.max(object.token + 1, NOW_US)
   object.grants = object.grants + 1
-  local token = text(object.token)
+  local token, count = text(object.token), text(amount)
   local ttl = ask.ttl < 0 and object.ttl or ask.ttl
   local ends = end_of(moment)
   if amount ~= 1 then
     set_weight(object, ask.holder, amount, 1)
   end
   local twin = lease_key(object, ask.holder)
-  local fields = {'token', token, 'permits', text(amount), 'since', text(NOW), 'ttl', text(ttl), 'request', ask.id}
+  local fields = {'token', token, 'permits', count, 'since', text(NOW), 'ttl', text(ttl), 'request', ask.id}
   for _, field in ipairs({'pod', 'uid', 'node'}) do
     if ask[field] ~= '' then
       fields[#fields + 1] = field
@@ -226,7 +231,7 @@ local function describe_lease(object, ask, amount, moment, claimed)
   end
   set(object, 'token', token)
   set(object, 'grants', text(object.grants))
-  record(object, 'granted', ask.holder, token, text(amount), ends)
+  record(object, 'granted', ask.holder, token, count, ends)
   return token
 end
 

@@ -37,13 +37,21 @@ local function wake(id, message)
   call('PEXPIRE', wake_key(id), WAITER_TTL)
 end
 
--- Takes a holder out of one object's queue. A claimed grant keeps its mark in `waiting` until it is confirmed.
+-- Takes away the mark in `waiting`: all that a holder still has there once it stands in no queue.
+local function forget_waiter(object, holder)
+  if call('HDEL', object.waiting, holder) == 1 then
+    object.waiters = object.waiters - 1
+    object.changed = true
+  end
+end
+
+-- Takes a holder out of one object's queue. A claimed grant keeps its mark until it is confirmed.
 local function leave_queue(object, holder, keep_mark)
   call('ZREM', object.queue, holder)
   call('ZREM', object.ageing, holder)
-  if not keep_mark and call('HDEL', object.waiting, holder) == 1 then
-    object.waiters = object.waiters - 1
-    object.changed = true
+  object.head = nil
+  if not keep_mark then
+    forget_waiter(object, holder)
   end
 end
 
@@ -66,6 +74,7 @@ local function promote(object)
     call('ZREM', object.ageing, holder)
     if score then
       call('ZADD', object.queue, text(math.fmod(tonumber(score), BAND)), holder)
+      object.head = nil
     end
   end
 end
@@ -83,7 +92,7 @@ end
 local function has_turn(object, request)
   promote(object)
   while true do
-    local holder = call('ZRANGE', object.queue, 0, 0)[1]
+    local holder = head_of(object)
     if not holder or holder == request.holder then
       return true
     end
@@ -108,7 +117,10 @@ end
 local function next_turn(object)
   local rank = 0
   while in_use(object) < object.permits and rank < BACKFILL_SCAN do
-    local holder = call('ZRANGE', object.queue, rank, rank)[1]
+    local holder = head_of(object)
+    if rank > 0 then
+      holder = call('ZRANGE', object.queue, rank, rank)[1]
+    end
     if not holder then
       return nil
     end
@@ -127,11 +139,15 @@ local function next_turn(object)
 end
 
 local function count_wait(object, request)
-  local m = call('HMGET', object.meta, 'waited', 'longest')
+  if not object.waited then
+    local m = call('HMGET', object.meta, 'waited', 'longest')
+    object.waited, object.longest = tonumber(m[1]) or 0, tonumber(m[2]) or 0
+  end
   local waited = math.max(0, NOW - request.since)
-  set(object, 'waited', text((tonumber(m[1]) or 0) + waited))
-  set(object, 'longest', text(math.max(tonumber(m[2]) or 0, waited)))
-  save(object)
+  object.waited = object.waited + waited
+  object.longest = math.max(object.longest, waited)
+  set(object, 'waited', text(object.waited))
+  set(object, 'longest', text(object.longest))
 end
 
 -- Grants all that a queued request names. The caller's own request is granted for good; another has the claim
@@ -191,25 +207,41 @@ local function next_moment(object)
 end
 
 -- When the waiter of a rank (0 is the head) should look again. The head acts at the very moment; a few behind it
--- shortly after, for the case that it is dead; all others a claim window later each.
+-- shortly after, for the case that it is dead; all others a claim window later each. While grants come and go they look
+-- sooner, so that nobody need be told when it becomes the head.
 local function look_again(object, rank)
-  local moment = next_moment(object)
-  if rank > 0 and rank <= WATCHERS and object.watched > NOW then
+  local moment = object.moment or next_moment(object)
+  local is_watched = rank > 0 and object.watched > NOW
+  if is_watched then
     moment = math.min(moment, object.watched)
   end
   local left = until_moment(moment)
   if left < 0 then
     return -1
-  elseif rank <= WATCHERS then
+  elseif rank <= WATCHERS or is_watched then
     return left + 25 * rank
   end
   return left + CLAIM_WINDOW * (rank - WATCHERS)
 end
 
+-- Notes when a waiter will look by itself. Without memory to spare it is told once too often.
+local function note_look(id, ms)
+  redis.pcall('HSET', request_key(id), 'look', text(ms < 0 and 0 or NOW + ms))
+end
+
+-- Tells a waiter when to look, unless it will have looked by then.
 local function tell_to_look(object, holder, word, ms)
   local id = call('HGET', object.waiting, holder)
-  if id and id ~= CALLER then
-    wake(id, word .. ' ' .. text(ms))
+  if not id or id == CALLER then
+    return
+  end
+  local planned = tonumber(call('HGET', request_key(id), 'look') or '')
+  if ms >= 0 and planned and planned > NOW and planned <= NOW + ms then
+    return
+  end
+  wake(id, word .. ' ' .. text(ms))
+  if planned then -- a forgotten request must not come back as a key without a TTL
+    note_look(id, ms)
   end
 end
 
@@ -232,11 +264,12 @@ end
 
 -- Tells the head when to look, if it is a new one or its moment came closer.
 local function arm(object)
-  local head = object.waiters > 0 and call('ZRANGE', object.queue, 0, 0)[1]
+  local head = object.waiters > 0 and head_of(object)
   if not head then
     return
   end
   local moment = next_moment(object)
+  object.moment = moment -- nothing changes it any more
   if head ~= object.head_before or moment < object.expiry_before then
     tell_to_look(object, head, 'arm', until_moment(moment))
   end

@@ -24,7 +24,7 @@ local shift = tonumber(ARGV[1])
 local function text(number) return string.format('%.0f', number) end
 local moment_scores = {leases = true, ageing = true, arrivals = true, waiters = true, dirty = true}
 local moment_fields = {
-  'calm', 'watched', 'created', 'deadline', 'opened', 'failed', 'progress', 'since', 'aged', 'probed',
+  'calm', 'watched', 'created', 'deadline', 'opened', 'failed', 'progress', 'since', 'aged', 'look', 'probed',
 }
 
 for _, key in ipairs(redis.call('KEYS', 'konductor:*')) do
