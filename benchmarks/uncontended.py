@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.figures import Line, at_least, line, ratios
-from benchmarks.harness import Place, interleave
+from benchmarks.harness import NAMESPACE, Place, interleave
 from benchmarks.peers import EVAL, LOCK, PY_LOCK, TTL, eval_semaphore, python_redis_lock
 from konductor_core.flows.steps import Call
+from konductor_core.keys import index
 from konductor_core.scripts import Script
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def run(place: Place) -> list[Line]:
 def _wire(k: Konductor) -> Callable[[], object]:
     """Return what does nothing twice through the driver that carries Konductor's scripts."""
     script = Script("nothing", "", "", (), NOTHING)
-    call = Call(script, (), ())
+    call = Call(script, (index(NAMESPACE),), ())
 
     def twice() -> None:
         k.driver.call(call)
