@@ -140,9 +140,9 @@ class _Blocker:
         return str(reply[1]) if reply else None
 
     async def close(self) -> None:
-        """End it: what is still to come on it is for nobody."""
+        """End it. Nothing is to come any more once it was answered: another may use the connection then."""
         if self._reply is not None:
             self._reply.cancel()
             await asyncio.gather(self._reply, return_exceptions=True)
-        await self._connection.disconnect(nowait=True)
+            await self._connection.disconnect(nowait=True)
         await self.wire.pool.release(self._connection)

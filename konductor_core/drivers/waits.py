@@ -143,6 +143,13 @@ class _Blocker(_Held):
         reply = self._connection.read_response()
         return str(reply[1]) if reply else None
 
+    def close(self) -> None:
+        """End it. Nothing is to come any more once it was answered: another may use the connection then."""
+        if self._overdue:
+            super().close()
+        else:
+            self.wire.pool.release(self._connection)
+
 
 class _Subscription(_Held):
     """One channel, subscribed: the server has confirmed it before the constructor returns."""
