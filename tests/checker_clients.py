@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.history import Event
 
-__all__ = ["Line", "check_barrier", "check_beliefs"]
+__all__ = ["Line", "backwards", "check_barrier", "check_beliefs"]
 
 Line = dict[str, Any]
 
@@ -46,6 +46,11 @@ def check_beliefs(lines: Iterable[Line], permits: int, killed: Mapping[str, floa
     """
     beliefs = list(_beliefs(lines, killed or {}))
     return _overfull(beliefs, permits) + _backwards(beliefs)
+
+
+def backwards(lines: Iterable[Line]) -> list[str]:
+    """Return where a later request got the smaller token: what must not be even where grants were lost."""
+    return _backwards(list(_beliefs(lines, {})))
 
 
 def _beliefs(lines: Iterable[Line], killed: Mapping[str, float]) -> Iterable[_Belief]:

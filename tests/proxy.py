@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from tests.servers import free_port, until
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Awaitable, Callable
 
     from tests.servers import Server
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Proxy"]
 
 CHUNK = 1 << 20
+STORM_DELAY = 0.3
+"""Seconds for which a storm holds back a reply at most."""
 Loss = Literal["cut", "swallow"]
 
 
@@ -60,6 +63,7 @@ class Proxy:
         self._losses: dict[bytes, list[Loss]] = {}
         self._seen: Counter[bytes] = Counter()
         self._delay = 0.0
+        self._storm: tuple[random.Random, tuple[float, ...]] | None = None
         self._frozen = False
         self._refusing = False
 
@@ -103,6 +107,10 @@ class Proxy:
         """Let nothing pass on any connection, new or old, until `heal`; then what was sent arrives."""
         self._do(self._freeze)
 
+    def storm(self, chance: random.Random, *, cut: float = 0, swallow: float = 0, delay: float = 0) -> None:
+        """Lose or delay replies at random until `heal`: each argument is the share of replies that suffers it."""
+        self._do(lambda: setattr(self, "_storm", (chance, (cut, swallow, delay, 1 - cut - swallow - delay))))
+
     def heal(self) -> None:
         """Let everything pass again. What was cut, swallowed or stranded stays so."""
         self._do(self._heal)
@@ -139,6 +147,7 @@ class Proxy:
     def _heal(self) -> None:
         self._frozen = self._refusing = False
         self._delay = 0.0
+        self._storm = None
         self._losses.clear()
         for link in self._links:
             link.flowing.set()
@@ -202,11 +211,18 @@ class Proxy:
     async def _reply(self, link: _Link, data: bytes) -> None:
         # A script that the server does not know yet has not been executed.
         loss, link.doomed = (None if data.startswith(b"-NOSCRIPT") else link.doomed), None
+        delay = self._delay
+        if self._storm and loss is None:
+            chance, shares = self._storm
+            fates: tuple[Loss | None, ...] = ("cut", "swallow", None, None)
+            fate = chance.choices(range(4), shares)[0]
+            loss = fates[fate]
+            delay += chance.uniform(0, STORM_DELAY) if fate == 2 else 0
         if loss == "cut":
             link.cut()
         elif loss is None:
-            if self._delay:
-                await asyncio.sleep(self._delay)
+            if delay:
+                await asyncio.sleep(delay)
             link.client.write(data)
 
     # ---- life

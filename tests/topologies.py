@@ -22,7 +22,7 @@ from tests.servers import Kind, Server, free_port
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["DEPLOYMENTS", "NAME", "TcpServer", "TenantServer", "TlsServer", "deployment"]
+__all__ = ["DEPLOYMENTS", "NAME", "Deployment", "TcpServer", "TenantServer", "TlsServer", "deployment"]
 
 PASSWORD: Final = "p@ss/w:rd?#%é"
 ESCAPED: Final = "p%40ss%2Fw%3Ard%3F%23%25%C3%A9"
