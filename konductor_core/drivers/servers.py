@@ -32,6 +32,10 @@ class Single:
         """Return the connections to the server that has a key."""
         return self._wire
 
+    def at_hand(self, _key: str) -> Wire | None:
+        """Return the same if no server has to be asked for it."""
+        return self._wire
+
     def lost(self, wire: Wire) -> None:
         """Note that a connection broke or that the server refused to serve: others may have too."""
         wire.disconnect()
@@ -63,6 +67,11 @@ class Cluster:
             self._map.stale = True
             raise ClusterDownError("Hash slot not served")
         return self._at(address)
+
+    def at_hand(self, key: str) -> Wire | None:
+        """Return the same if no server has to be asked for it."""
+        address = None if self._map.stale else self._map.owner(key)
+        return None if address is None else self._at(address)
 
     def lost(self, wire: Wire) -> None:
         """Note that a connection broke or that the server refused to serve: its slots may be elsewhere by now."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from math import inf
 from time import monotonic, sleep  # noqa: TID251 - a pause between two tries
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -9,6 +11,7 @@ from redis.exceptions import AskError, RedisError, TryAgainError
 
 from konductor_core.drivers.connect import connect, wait_ms
 from konductor_core.drivers.failures import translate
+from konductor_core.drivers.hurry import in_time
 from konductor_core.drivers.retries import Attempts
 from konductor_core.drivers.slots import REDIRECTIONS
 from konductor_core.drivers.waits import Session
@@ -78,6 +81,25 @@ class Driver:
 
     def call(self, step: Call | Command) -> Answer:
         """Run a script or a plain command; with replicas, WAIT for them on the same connection."""
+        if type(step) is Call and step.seconds < inf:
+            return self._call_in_time(step)
+        return self._call(step)
+
+    def _call_in_time(self, step: Call) -> Answer:
+        """Run a script on an open connection; without one, or when it fails, in a thread that may be left behind."""
+        sent = monotonic()
+        until = sent + step.seconds
+        with suppress(RedisError, OSError):
+            wire = self.servers.at_hand(step.keys[0])
+            done = wire and wire.perform_by(until, step, self._wait_ms)
+            if done:
+                return Answer(sent, *done)
+        try:
+            return in_time(lambda: self._call(step), until - monotonic())
+        except (RedisError, OSError) as error:
+            raise self.failure(error) from None
+
+    def _call(self, step: Call | Command) -> Answer:
         wire: Wire | None = None
         try:
             wire = self.servers.wire(key_of(step))

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 from collections import deque
 from contextlib import suppress
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from redis.exceptions import ConnectionError, NoScriptError  # noqa: A004 - redis-py's own
+from redis.exceptions import ConnectionError, NoScriptError, ResponseError, TimeoutError  # noqa: A004 - redis-py's own
 
 from konductor_core.flows.steps import Call
 
@@ -93,28 +95,54 @@ class Wire:
 
         `asking` reaches a slot that is on its way to this server. Raises redis-py's errors.
         """
-        connection = self.take()
+        return self._perform(self.take(), step, wait_ms, asking=asking)
+
+    def perform_by(self, until: float, step: Call, wait_ms: int) -> tuple[Any, int] | None:
+        """Do the same by a monotonic moment, on a connection that is open; None if there is none.
+
+        Raises redis-py's errors: `TimeoutError` at that moment.
+        """
+        connection = self._take_open()
+        return None if connection is None else self._perform(connection, step, wait_ms, until=until)
+
+    def _perform(
+        self,
+        connection: Any,  # noqa: ANN401 - redis-py's
+        step: Call | Command,
+        wait_ms: int,
+        *,
+        asking: bool = False,
+        until: float = inf,
+    ) -> tuple[Any, int]:
         try:
             if type(step) is not Call:
                 return self._exchange(connection, packed(*step.args), asking=asking), 0
             try:
                 command = self._packer.evalsha(step.script, step.keys, step.args)
-                reply = self._exchange(connection, command, asking=asking)
+                reply = self._exchange(connection, command, asking=asking, until=until)
             except NoScriptError:
                 whole = packed("EVAL", step.script.source, len(step.keys), *step.keys, *step.args)
-                reply = self._exchange(connection, whole, asking=asking)
+                reply = self._exchange(connection, whole, asking=asking, until=until)
             if not step.replicas:
                 return reply, 0
-            return reply, self._exchange(connection, packed("WAIT", step.replicas, wait_ms))
+            return reply, self._exchange(connection, packed("WAIT", step.replicas, wait_ms), until=until)
+        except ResponseError:
+            raise  # a whole reply
+        except BaseException:
+            connection.disconnect()  # its reply may still come, and must not answer the next command
+            raise
         finally:
-            self._idle.append(connection)  # redis-py has closed it if anything but whole replies came
+            self._idle.append(connection)
 
     @staticmethod
-    def _exchange(connection: Any, command: bytes, *, asking: bool = False) -> Any:  # noqa: ANN401 - redis-py's
+    def _exchange(connection: Any, command: bytes, *, asking: bool = False, until: float = inf) -> Any:  # noqa: ANN401
         if asking:
             connection.send_packed_command([ASKING])
             connection.read_response()
         connection.send_packed_command([command])
+        left = until - monotonic() if until < inf else inf
+        if left < (connection.socket_timeout or inf) and not connection.can_read(timeout=max(0.0, left)):
+            raise TimeoutError("no answer in time")
         return connection.read_response()
 
     def take(self) -> Any:  # noqa: ANN401 - redis-py's connection
@@ -125,6 +153,13 @@ class Wire:
             return self._idle.pop()
         except IndexError:
             return self.pool.get_connection()
+
+    def _take_open(self) -> Any:  # noqa: ANN401 - as above
+        connection = self.take() if self._idle else None
+        if connection is not None and connection._sock is None:  # noqa: SLF001 - older versions do not tell
+            self._idle.append(connection)
+            return None
+        return connection
 
     def _start_anew(self) -> None:
         if self._process == CLOSED:

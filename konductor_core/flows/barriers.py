@@ -15,7 +15,7 @@ from konductor_core.codes import Code
 from konductor_core.errors import BarrierFailed, KonductorError, NotFound, Replaced, Unavailable
 from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import RESUBSCRIBED, Call, Clock, Flow, Listen, Subscribe
-from konductor_core.flows.waiting import Patience
+from konductor_core.flows.waiting import FAREWELL, Patience
 from konductor_core.identity import new_request_id
 from konductor_core.scripts import SCRIPTS
 
@@ -70,9 +70,9 @@ class _Wait:
     awaited: int = 1
     seen_epoch: str = ""
 
-    def call(self) -> Call:
+    def call(self, seconds: float) -> Call:
         cycle = self.awaited if self.seen_epoch else self.cycle
-        return Call(WAIT, self.keys.latch, (self.request, self.holder, cycle, self.epoch))
+        return Call(WAIT, self.keys.latch, (self.request, self.holder, cycle, self.epoch), seconds=seconds)
 
     def outlived(self, epoch: str) -> bool:
         """Return whether a new epoch has come, and forget the cycle that was awaited in the old one."""
@@ -156,7 +156,7 @@ def _wait(this: _Wait, timeout_ms: int | None, *, must_exist: bool = False) -> F
         raise
     except BaseException:
         with suppress(KonductorError):  # it is forgotten without its heartbeat
-            yield Call(LEAVE, this.keys.latch, (this.request,))
+            yield Call(LEAVE, this.keys.latch, (this.request,), seconds=FAREWELL)
         raise
 
 
@@ -165,7 +165,7 @@ def _until_open(this: _Wait, timeout_ms: int | None, *, must_exist: bool) -> Flo
     patience = Patience(this.keys.id, timeout_ms, now)
     while True:
         try:
-            answer = yield this.call()
+            answer = yield this.call(patience.for_call(now))
             patience.connected()
             if this.outlived(answer.reply[2]):
                 continue
@@ -185,6 +185,7 @@ def _until_open(this: _Wait, timeout_ms: int | None, *, must_exist: bool) -> Flo
         except Unavailable as error:
             this.subscribed = False
             yield from patience.sit_out(error)
+            now = yield Clock()
 
 
 def _judge(this: _Wait, reply: list[Any], patience: Patience, *, must_exist: bool) -> Flow[Opened | None]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from konductor_core.codes import Code
-from konductor_core.errors import LeaseLost, NotFound, Unavailable
+from konductor_core.errors import KonductorError, LeaseLost
 from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import Call, Clock, Flow, Pause
 from konductor_core.identity import new_request_id
@@ -23,6 +23,8 @@ RENEW: Final = SCRIPTS["permit_renew"]
 RELEASE: Final = SCRIPTS["permit_release"]
 RETRY: Final = 0.5
 """Seconds between tries to renew while Redis does not answer."""
+SLOW: Final = 1.0
+"""Seconds that a try is given at least: a network may be slow."""
 
 
 class Released(StrEnum):
@@ -62,12 +64,15 @@ class Hold:
         )
 
 
-def renew(keys: ObjectKeys, holder: str, token: int | None, ttl_ms: int | None) -> Flow[Hold]:
+def renew(
+    keys: ObjectKeys, holder: str, token: int | None, ttl_ms: int | None, seconds: float = math.inf
+) -> Flow[Hold]:
     """Give the lease a new end; a TTL of None is the one it had.
 
-    Raises `LeaseLost` if the holder does not hold it (any more), `NotFound`, `Unavailable`.
+    Raises `LeaseLost` if the holder does not hold it (any more), `NotFound`, `Unavailable` (after `seconds`, too).
     """
-    answer = yield Call(RENEW, keys.permits, (holder, "" if token is None else token, -1 if ttl_ms is None else ttl_ms))
+    args = (holder, "" if token is None else token, -1 if ttl_ms is None else ttl_ms)
+    answer = yield Call(RENEW, keys.permits, args, seconds=seconds)
     code, _, current, left, permits = answer.reply
     if code == Code.ABSENT:
         raise absent(keys)
@@ -80,24 +85,27 @@ def renew(keys: ObjectKeys, holder: str, token: int | None, ttl_ms: int | None) 
 def keep_renewed(hold: Hold) -> Flow[str]:
     """Renew at a third of the TTL until told to stop (result: nothing) or until the lease is lost (why).
 
-    While Redis is away, or has lost the object, it tries again until the lease's own deadline, and not longer.
+    While Redis is away, or has lost the object, it tries again until the lease's own deadline, and not longer. One try
+    takes a third of the TTL at most, so that a connection that has died silently leaves time for another.
     """
-    pause = hold.ttl_ms / 3000
+    third = pause = hold.ttl_ms / 3000
+    now = yield Clock()
     while True:
-        if (yield Pause(pause)):
+        if (yield Pause(min(pause, max(0.0, hold.deadline - now)))):
             return ""
         now = yield Clock()
-        if now >= hold.deadline:
+        left = hold.deadline - now
+        if left <= 0:
             return "its TTL passed before it could be renewed"
         try:
-            renewed = yield from renew(hold.keys, hold.holder, hold.token, hold.ttl_ms)
-        except (Unavailable, NotFound):
-            pause = min(RETRY, max(0.0, hold.deadline - now))
-            continue
+            renewed = yield from renew(hold.keys, hold.holder, hold.token, hold.ttl_ms, min(left, max(third, SLOW)))
         except LeaseLost:
             return "Redis says that it has ended or was given to another"
-        hold.deadline = renewed.deadline
-        pause = hold.ttl_ms / 3000
+        except KonductorError:
+            pause = RETRY if pause < third else 0.0  # at once for the first time: a connection may have died silently
+        else:
+            hold.deadline, pause = renewed.deadline, third
+        now = yield Clock()
 
 
 def release(

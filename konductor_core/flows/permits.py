@@ -26,7 +26,7 @@ from konductor_core.errors import (
 )
 from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import Answer, Block, Call, Clock, Flow, Pause
-from konductor_core.flows.waiting import Patience
+from konductor_core.flows.waiting import FAREWELL, Patience
 from konductor_core.identity import Owner, new_request_id
 from konductor_core.scripts import SCRIPTS
 
@@ -91,13 +91,13 @@ class Ask:
         """The objects' names, for messages: `semaphore/x`, or several with commas."""
         return self.objects[0].id if len(self.objects) == 1 else ", ".join(o.id for o in self.objects)
 
-    def call(self, mode: str) -> Call:
+    def call(self, mode: str, seconds: float = math.inf) -> Call:
         """Ask, keep the place, or confirm: the same call. `mode` is try, wait or must-exist."""
-        return Call(ACQUIRE, self.keys, (*self.head, mode, *self._tail), self.replicas)
+        return Call(ACQUIRE, self.keys, (*self.head, mode, *self._tail), self.replicas, seconds)
 
     def cancel(self, reason: str) -> Call:
         """Leave every queue and give back what was granted."""
-        return Call(CANCEL, self.keys, (*self.head, reason))
+        return Call(CANCEL, self.keys, (*self.head, reason), seconds=FAREWELL)
 
 
 class _Reply:
@@ -152,9 +152,10 @@ def _wait(ask: Ask, timeout_ms: int | None, mode: str) -> Flow[Grant]:
     patience = Patience(ask.what, timeout_ms, now)
     while True:
         try:
-            answer = yield ask.call(mode)
+            answer = yield ask.call(mode, patience.for_call(now))
         except Unavailable as error:
             yield from patience.sit_out(error)
+            now = yield Clock()
             continue
         patience.connected()
         reply = _Reply(answer.reply)
@@ -163,6 +164,7 @@ def _wait(ask: Ask, timeout_ms: int | None, mode: str) -> Flow[Grant]:
             grant = _granted(ask, answer, reply)
             if now < grant.deadline:
                 return grant
+            patience.check(now)
             continue  # stopped or stalled for longer than the lease lasted: it is not ours any more
         if reply.code == Code.PROBING:
             yield Pause(min(reply.next_change_ms / 1000, patience.left(now)))

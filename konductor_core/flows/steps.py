@@ -6,6 +6,7 @@ A driver throws what a step raises into the flow, an interruption included: that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
@@ -51,12 +52,16 @@ class Answer(NamedTuple):
 
 @dataclass(slots=True)
 class Call:
-    """Run a script; the result is an `Answer`. Raises `Unavailable`. With `replicas`, WAITs for that many."""
+    """Run a script; the result is an `Answer`. With `replicas`, WAITs for that many.
+
+    Raises `Unavailable`, after `seconds` at the latest; the script may still run then.
+    """
 
     script: Script
     keys: tuple[str, ...]
     args: tuple[str | int, ...]
     replicas: int = 0
+    seconds: float = math.inf
 
 
 @dataclass(slots=True)

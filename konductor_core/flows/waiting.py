@@ -10,10 +10,14 @@ from konductor_core import durations
 from konductor_core.errors import Unavailable, WaitTimeout
 from konductor_core.flows.steps import Clock, Flow, Pause, Progress, Report
 
-__all__ = ["Patience"]
+__all__ = ["FAREWELL", "Patience"]
 
 FIRST_BACKOFF: Final = 0.05
 LONGEST_BACKOFF: Final = 2.0
+LAST_CALL: Final = 1.0
+"""Seconds that every call of a wait is given, however little is left: a slow network may still bring the answer."""
+FAREWELL: Final = 2.0
+"""Seconds that the call is given which ends a wait: without it, TTLs end it."""
 
 
 class Patience:
@@ -29,6 +33,10 @@ class Patience:
     def left(self, now: float) -> float:
         """Seconds to the deadline: not below zero, infinite without one."""
         return max(0.0, self.deadline - now)
+
+    def for_call(self, now: float) -> float:
+        """Seconds that a call may take."""
+        return max(LAST_CALL, self.left(now))
 
     def say(self, text: str) -> Flow[None]:
         """Report `text` if it is news."""

@@ -95,6 +95,26 @@ def test_a_waiter_blocks_on_its_list_and_confirms_by_the_same_call() -> None:
     assert (stage.result.holder, stage.result.tokens, stage.result.ttl_ms) == ("a", (7,), 30 * SECOND)
 
 
+def test_no_call_of_a_wait_takes_much_longer_than_the_deadline() -> None:
+    stage = Stage(acquire(an_ask(), 5 * SECOND))
+    assert stage.at(Call).seconds == pytest.approx(5)
+    stage.fail(AWAY, after=4.5)
+    stage.answer(after=0.1)
+    assert stage.at(Call).seconds == 1, "a slow network may still bring the answer"
+    stage.fail(AWAY, after=1)
+    assert stage.at(Call).seconds == 2
+    cancelled(stage, "cancelled")
+    assert stage.error is AWAY
+
+
+def test_a_wait_whose_grants_all_come_too_late_ends_at_its_deadline() -> None:
+    stage = Stage(acquire(an_ask(), 5 * SECOND))
+    granted(stage, left=100, after=3)
+    granted(stage, left=100, after=3)
+    cancelled(stage, "timeout")
+    assert isinstance(stage.error, WaitTimeout)
+
+
 def test_a_lease_is_counted_from_before_its_request_was_sent() -> None:
     stage = Stage(acquire(an_ask(), 0), now=1000.0)
     granted(stage, left=30 * SECOND, after=2.0)

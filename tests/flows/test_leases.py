@@ -84,10 +84,32 @@ def test_a_lease_that_could_be_renewed_after_an_outage_is_kept() -> None:
     stage = keeping(hold)
     pause(stage)
     stage.fail(AWAY, after=5)
-    pause(stage)
+    assert pause(stage) == 0, "the connection may have died silently, and another may work"
+    stage.fail(AWAY, after=5)
+    assert pause(stage) == RETRY
     renewed(stage)
     assert pause(stage) == pytest.approx(10)
-    assert hold.deadline == pytest.approx(1000 + 10 + 5 + RETRY + 30)
+    assert hold.deadline == pytest.approx(1000 + 10 + 5 + 5 + RETRY + 30)
+
+
+def test_one_renewal_takes_a_third_of_the_ttl_at_most_and_never_longer_than_the_lease_lasts() -> None:
+    stage = keeping()
+    limits = []
+    pause(stage)
+    while not stage.ended:
+        limits.append(stage.at(Call).seconds)
+        stage.fail(AWAY, after=limits[-1])
+        pause(stage)
+    assert limits == [pytest.approx(10), pytest.approx(10)]
+    assert stage.now == pytest.approx(1030)
+
+
+def test_a_renewal_whose_reply_comes_after_its_own_ttl_is_noticed_at_once() -> None:
+    stage = keeping()
+    pause(stage)
+    stage.reply("renewed", -1, "7", 30_000, 1, after=40)
+    assert pause(stage) == 0
+    assert "TTL passed" in stage.result
 
 
 def test_a_process_that_was_stopped_over_its_ttl_does_not_believe_that_it_holds() -> None:
