@@ -157,6 +157,11 @@ local function moment_after(ttl)
   return ttl == 0 and math.huge or NOW + ttl
 end
 
+-- The moment at which a lease ends that a request is granted now; a ttl below zero is the object's own.
+local function moment_for(ask, object)
+  return moment_after(ask.ttl < 0 and object.ttl or ask.ttl)
+end
+
 -- Sets a lease's end in both places. The twin first: PEXPIREAT is allowed at maxmemory, and after it ZADD is too.
 local function set_expiry(object, holder, moment)
   local twin = lease_key(object, holder)

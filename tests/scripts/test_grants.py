@@ -215,7 +215,8 @@ def test_a_release_says_released_and_then_not_held(bench: Bench) -> None:
     assert sem.release("a", lease.token) is Released.RELEASED
     assert sem.release("a", lease.token) is Released.NOT_HELD
     assert sem.release("nobody") is Released.NOT_HELD
-    assert bench.k.semaphore("absent").release("a") is Released.NOT_HELD
+    with pytest.raises(NotFound):
+        bench.k.semaphore("absent").release("a")
 
 
 def test_a_release_after_the_end_says_expired(bench: Bench) -> None:
