@@ -126,6 +126,7 @@ class SemaphoreModel:
     def _acquire(self, ask: Wish, *, wait: bool) -> str:
         if ask.id in self.cancelled:
             return "cancelled"
+        self._serve(ask.id)
         if ask.holder in self.leases:
             return self._keep(ask)
         if self.permits is None and not wait:
@@ -134,9 +135,6 @@ class SemaphoreModel:
             return "absent"
         if self._impossible(ask.amount):
             return "impossible"
-        self._serve(ask.id)
-        if ask.holder in self.leases:
-            return "granted"
         if not self.queue and self._fits(ask.amount):
             self._grant(ask, claim=False)
             return "granted"
@@ -146,7 +144,6 @@ class SemaphoreModel:
         """The holder has it already: go on with it, shrink it, or grow it if that fits at once."""
         lease = self.leases[ask.holder]
         if ask.amount > lease.amount:
-            self._serve()
             if self._impossible(ask.amount):
                 return "impossible"
             if self.queue or not self._fits(ask.amount - lease.amount):
