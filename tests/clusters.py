@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -15,6 +15,8 @@ from redis.crc import key_slot
 from tests.servers import Kind, Server, free_port, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import redis
 
 __all__ = ["SLOTS", "ClusterSet", "slot_of"]
@@ -90,6 +92,28 @@ class ClusterSet:
         """Return the node behind a port."""
         return next(node for node in self.nodes if node.port == port)
 
+    @contextmanager
+    def moving(self, namespace: str, target: Server) -> Iterator[Callable[[], None]]:
+        """Move a namespace's slot to another master, as resharding does; what it yields moves the keys there are now.
+
+        Inside the block the slot is on its way: the old master has it, and sends to the new one what it has not. At the
+        end the rest of the keys moves, and everybody is told.
+        """
+        source, slot = self.owner(namespace), slot_of(namespace)
+        _ask(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", self.identity(source))
+        _ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", self.identity(target))
+
+        def move() -> None:
+            keys = _ask(source, "CLUSTER", "GETKEYSINSLOT", slot, 1_000)
+            if keys:
+                _ask(source, "MIGRATE", "127.0.0.1", target.port, "", 0, 5_000, "KEYS", *keys)
+
+        yield move
+        move()
+        for node in (target, source, *self.nodes):
+            if _role(node) == "master":
+                _ask(node, "CLUSTER", "SETSLOT", slot, "NODE", self.identity(target))
+
     def start(self) -> Self:
         """Start the nodes and make them a cluster; return once each of them says that it works."""
         for node in self.nodes:
@@ -137,6 +161,10 @@ class ClusterSet:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _role(node: Server) -> str:
+    return str(_ask(node, "ROLE")[0])
 
 
 def _ask(node: Server, *command: Any) -> Any:

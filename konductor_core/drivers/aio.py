@@ -6,10 +6,12 @@ All broadcast waiters of a driver share one subscription connection; each queue 
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from redis.exceptions import AskError, RedisError, TryAgainError
+from redis.exceptions import TimeoutError as NoAnswer
 
 from konductor_core.drivers.async_waits import AsyncSession
 from konductor_core.drivers.connect import connect_async, wait_ms
@@ -83,14 +85,23 @@ class AsyncDriver:
 
     async def call(self, step: Call | Command) -> Answer:
         """Run a script or a plain command; with replicas, WAIT for them on the same connection."""
+        if type(step) is not Call or step.seconds == inf:
+            return await self._call(step)
+        try:
+            async with asyncio.timeout(step.seconds):
+                return await self._call(step)
+        except TimeoutError:
+            raise self.failure(NoAnswer("no answer in time")) from None
+
+    async def _call(self, step: Call | Command) -> Answer:
         wire: AsyncWire | None = None
         try:
             wire = await self.servers.wire(key_of(step))
-            return await self._call(wire, step)
+            return await self._perform(wire, step)
         except (RedisError, OSError) as error:
             return await self._persist(step, wire, error)
 
-    async def _call(self, wire: AsyncWire, step: Call | Command, *, asking: bool = False) -> Answer:
+    async def _perform(self, wire: AsyncWire, step: Call | Command, *, asking: bool = False) -> Answer:
         async with self._calls:
             sent = monotonic()
             return Answer(sent, *await wire.perform(step, self._wait_ms, asking=asking))
@@ -112,7 +123,7 @@ class AsyncDriver:
                     await asyncio.sleep(pause)
                     wire = None
                     wire = await self.servers.wire(key_of(step))
-                return await self._call(wire, step, asking=asking)
+                return await self._perform(wire, step, asking=asking)
             except (RedisError, OSError) as again:
                 error = again
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import ConnectionError, NoScriptError  # noqa: A004 - redis-py's own
+from redis.exceptions import ConnectionError, NoScriptError, ResponseError  # noqa: A004 - redis-py's own
 
 from konductor_core.drivers.wire import ASKING, Packer, packed
 from konductor_core.flows.steps import Call
@@ -43,19 +43,28 @@ class AsyncWire:
         """Run a step on one connection, as `Wire.perform` does."""
         connection = self._idle.pop() if self._idle else await self.lend()
         try:
-            if type(step) is not Call:
-                return await self._exchange(connection, packed(*step.args), asking=asking), 0
-            try:
-                command = self._packer.evalsha(step.script, step.keys, step.args)
-                reply = await self._exchange(connection, command, asking=asking)
-            except NoScriptError:
-                whole = packed("EVAL", step.script.source, len(step.keys), *step.keys, *step.args)
-                reply = await self._exchange(connection, whole, asking=asking)
-            if not step.replicas:
-                return reply, 0
-            return reply, await self._exchange(connection, packed("WAIT", step.replicas, wait_ms))
-        finally:
-            self._idle.append(connection)  # redis-py has closed it if anything but whole replies came
+            answer = await self._perform(connection, step, wait_ms, asking=asking)
+        except ResponseError:
+            self._idle.append(connection)  # a whole reply, like any other
+            raise
+        except BaseException:
+            await self._give_up(connection)  # its reply may still come, and must not answer the next command
+            raise
+        self._idle.append(connection)
+        return answer
+
+    async def _perform(self, connection: Any, step: Call | Command, wait_ms: int, *, asking: bool) -> tuple[Any, int]:  # noqa: ANN401 - redis-py's
+        if type(step) is not Call:
+            return await self._exchange(connection, packed(*step.args), asking=asking), 0
+        try:
+            command = self._packer.evalsha(step.script, step.keys, step.args)
+            reply = await self._exchange(connection, command, asking=asking)
+        except NoScriptError:
+            whole = packed("EVAL", step.script.source, len(step.keys), *step.keys, *step.args)
+            reply = await self._exchange(connection, whole, asking=asking)
+        if not step.replicas:
+            return reply, 0
+        return reply, await self._exchange(connection, packed("WAIT", step.replicas, wait_ms))
 
     @staticmethod
     async def _exchange(connection: Any, command: bytes, *, asking: bool = False) -> Any:  # noqa: ANN401 - redis-py's
@@ -65,13 +74,15 @@ class AsyncWire:
         await connection.send_packed_command([command])
         return await connection.read_response()
 
+    async def _give_up(self, connection: Any) -> None:  # noqa: ANN401 - redis-py's
+        """Close a connection. Only the pool asks the Sentinels anew when it connects again, so it goes back there."""
+        await connection.disconnect(nowait=True)
+        await self.pool.release(connection)
+
     async def disconnect(self) -> None:
-        """Close all idle connections, since one of them was lost; each connects again when it is used."""
-        idle = list(self._idle)
-        self._idle.clear()  # so that nobody uses them meanwhile
-        for connection in idle:
-            await connection.disconnect(nowait=True)
-        self._idle.extend(idle)
+        """Close all idle connections, since one was lost."""
+        while self._idle:
+            await self._give_up(self._idle.pop())
 
     async def close(self) -> None:
         """Close all connections, those in use too, for good."""

@@ -130,21 +130,19 @@ def _known(error: Exception, text: str, url: RedisUrl) -> _Kind | None:
         return _OTHER_SCHEME
     if _TLS_ALERT in text:
         return _Kind("speaks TLS on this port", "use rediss:// instead of redis://")
-    kind = next((kind for part, kind in _BY_TEXT if part in text), None)
     if "No master found" in text:
-        return _no_master(text, kind, url)
-    return kind or _BY_CODE.get(code)
+        return _no_master(text, url)
+    return next((kind for part, kind in _BY_TEXT if part in text), None) or _BY_CODE.get(code)
 
 
-def _no_master(text: str, kind: _Kind | None, url: RedisUrl) -> _Kind:
-    """What redis-py's Sentinel client says has what each Sentinel answered behind a colon, if any was at fault."""
-    if "Authentication" in text or kind is _NO_PASSWORD:
-        return _Kind("wants a password for its Sentinels", "set KONDUCTOR_SENTINEL_PASSWORD")
-    if kind is not None:
-        return kind
-    if " : " in text:
-        reasons = _short(text.partition(" : ")[2])
-        return _Kind(f"has no Sentinel that answers ({reasons})", "are they running?", passing=True)
+def _no_master(text: str, url: RedisUrl) -> _Kind:
+    """What redis-py's Sentinel client says has the class of each Sentinel's error, but not what it said."""
+    if "AuthenticationError" in text:
+        return _Kind("has Sentinels that refuse the password, or the lack of one", "set KONDUCTOR_SENTINEL_PASSWORD")
+    if "Error" in text:
+        return _Kind(
+            "has no Sentinel that answers", "are they running there, with TLS if the URL says so?", passing=True
+        )
     name = url.service
     return _Kind(
         f"has no master for the service {name}: its Sentinels do not know it, or it is down",

@@ -1,8 +1,8 @@
 """Which server of a cluster has which slot: pure bookkeeping, shared by the sync and the async driver.
 
 redis-py's own cluster clients know this too, but connect as soon as they are made, begin by reading the description of
-every command (130 kB), fail on a redirection to a server they have not met, have no connection to block or to WAIT on,
-and pause nowhere between tries. So their connections and errors are used here, and only the map is ours.
+every command (90 kB and more), fail on a redirection to a server they have not met, have no connection to block or to
+WAIT on, and pause nowhere between tries. So their connections and errors are used here, and only the map is ours.
 """
 
 from __future__ import annotations

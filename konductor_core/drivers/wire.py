@@ -95,47 +95,62 @@ class Wire:
 
         `asking` reaches a slot that is on its way to this server. Raises redis-py's errors.
         """
-        return self._perform(self.take(), step, wait_ms, asking=asking)
+        return self._perform(self.take(), step, wait_ms, inf, asking=asking)
 
     def perform_by(self, until: float, step: Call, wait_ms: int) -> tuple[Any, int] | None:
         """Do the same by a monotonic moment, on a connection that is open; None if there is none.
 
         Raises redis-py's errors: `TimeoutError` at that moment.
         """
-        connection = self._take_open()
-        return None if connection is None else self._perform(connection, step, wait_ms, until=until)
+        try:
+            connection = self._idle.pop() if self._process == os.getpid() else None
+        except IndexError:
+            connection = None
+        return connection and self._perform(connection, step, wait_ms, until)
 
     def _perform(
         self,
         connection: Any,  # noqa: ANN401 - redis-py's
         step: Call | Command,
         wait_ms: int,
+        until: float,
         *,
         asking: bool = False,
-        until: float = inf,
     ) -> tuple[Any, int]:
         try:
-            if type(step) is not Call:
-                return self._exchange(connection, packed(*step.args), asking=asking), 0
-            try:
-                command = self._packer.evalsha(step.script, step.keys, step.args)
-                reply = self._exchange(connection, command, asking=asking, until=until)
-            except NoScriptError:
-                whole = packed("EVAL", step.script.source, len(step.keys), *step.keys, *step.args)
-                reply = self._exchange(connection, whole, asking=asking, until=until)
-            if not step.replicas:
-                return reply, 0
-            return reply, self._exchange(connection, packed("WAIT", step.replicas, wait_ms), until=until)
+            answer = self._run(connection, step, wait_ms, until, asking=asking)
         except ResponseError:
-            raise  # a whole reply
-        except BaseException:
-            connection.disconnect()  # its reply may still come, and must not answer the next command
+            self._idle.append(connection)  # a whole reply, like any other
             raise
-        finally:
-            self._idle.append(connection)
+        except BaseException:
+            self._give_up(connection)  # its reply may still come, and must not answer the next command
+            raise
+        self._idle.append(connection)
+        return answer
+
+    def _run(
+        self,
+        connection: Any,  # noqa: ANN401 - as above
+        step: Call | Command,
+        wait_ms: int,
+        until: float,
+        *,
+        asking: bool,
+    ) -> tuple[Any, int]:
+        if type(step) is not Call:
+            return self._exchange(connection, packed(*step.args), until, asking=asking), 0
+        try:
+            command = self._packer.evalsha(step.script, step.keys, step.args)
+            reply = self._exchange(connection, command, until, asking=asking)
+        except NoScriptError:
+            whole = packed("EVAL", step.script.source, len(step.keys), *step.keys, *step.args)
+            reply = self._exchange(connection, whole, until, asking=asking)
+        if not step.replicas:
+            return reply, 0
+        return reply, self._exchange(connection, packed("WAIT", step.replicas, wait_ms), until)
 
     @staticmethod
-    def _exchange(connection: Any, command: bytes, *, asking: bool = False, until: float = inf) -> Any:  # noqa: ANN401
+    def _exchange(connection: Any, command: bytes, until: float, *, asking: bool = False) -> Any:  # noqa: ANN401
         if asking:
             connection.send_packed_command([ASKING])
             connection.read_response()
@@ -154,27 +169,21 @@ class Wire:
         except IndexError:
             return self.pool.get_connection()
 
-    def _take_open(self) -> Any:  # noqa: ANN401 - as above
-        connection = self.take() if self._idle else None
-        if connection is not None and connection._sock is None:  # noqa: SLF001 - older versions do not tell
-            self._idle.append(connection)
-            return None
-        return connection
-
     def _start_anew(self) -> None:
         if self._process == CLOSED:
             raise ConnectionError("closed by this process")
         self._process, self._idle = os.getpid(), deque()
 
+    def _give_up(self, connection: Any) -> None:  # noqa: ANN401 - as above
+        """Close a connection. Only the pool asks the Sentinels anew when it connects again, so it goes back there."""
+        connection.disconnect()
+        self.pool.release(connection)
+
     def disconnect(self) -> None:
-        """Close all idle connections, since one of them was lost; each connects again when it is used."""
-        idle = []
+        """Close all idle connections, since one was lost."""
         with suppress(IndexError):
             while True:
-                idle.append(self._idle.pop())  # so that nobody uses it meanwhile
-        for connection in idle:
-            connection.disconnect()
-        self._idle.extend(idle)
+                self._give_up(self._idle.pop())
 
     def close(self) -> None:
         """Close all connections, those in use too, for good."""
