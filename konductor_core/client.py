@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from konductor_core import identity, keys
 from konductor_core.config import Settings
 from konductor_core.drivers.sync import Driver
+from konductor_core.errors import KonductorError
 from konductor_core.flows import objects
 from konductor_core.flows.leases import Hold
 from konductor_core.lease import Guard, Lease
@@ -165,8 +167,16 @@ class Semaphore(_Handle):
         `must_exist`), `AlreadyWaiting`, `InvalidInput`.
         """
         ask = self._verbs.ask(permits, ttl, priority, holder, force=force)
-        grant = self._run(self._verbs.acquire(ask, timeout, must_exist=must_exist), on_progress)
-        return Lease(self._driver, Hold.of(grant, self._verbs.keys), renewing=renew, on_lost=on_lost)
+        try:
+            grant = self._run(self._verbs.acquire(ask, timeout, must_exist=must_exist), on_progress)
+            return Lease(self._driver, Hold.of(grant, self._verbs.keys), renewing=renew, on_lost=on_lost)
+        except Exception:
+            raise
+        except BaseException:  # interrupted, perhaps at a moment that the flow did not see
+            if not ask.cancelled:
+                with suppress(KonductorError):
+                    self._driver.call(ask.cancel("cancelled"))
+            raise
 
     def renew(self, holder: str | None = None, token: int | None = None, ttl: Duration | None = None) -> Lease:
         """Give a lease a new end; a `ttl` of None is the one it had. Raises `LeaseLost`, `NotFound`."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import ContextDecorator
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from konductor_core.durations import to_ms
-from konductor_core.errors import LeaseLost
+from konductor_core.errors import LeaseLost, Unavailable
 from konductor_core.flows import leases
 from konductor_core.flows.leases import Hold, Released
 
@@ -25,7 +26,8 @@ __all__ = ["Guard", "Lease"]
 class Lease:
     """A holder's permits. `lost` is set once the lease is known to be gone; `token` grows with every grant.
 
-    As a context manager it releases at the end, and raises `LeaseLost` there if it was lost on the way.
+    As a context manager it releases at the end, and raises `LeaseLost` there if it was lost on the way. A process that
+    was forked inside the block leaves it without a release: its parent holds the lease.
     """
 
     def __init__(
@@ -34,7 +36,15 @@ class Lease:
         self._driver = driver
         self._hold = hold
         self._on_lost = on_lost
-        self._renewal = _Renewal(self._keep, hold.keys.name) if renewing and hold.ttl_ms else None
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._renewal: _Renewal | None = None
+        if renewing and hold.ttl_ms:
+            try:
+                self._renewal = _Renewal(self._keep, hold.keys.name)
+            except BaseException:
+                self.release()  # nobody would renew it, and nobody else could give it back
+                raise
 
     @property
     def lost(self) -> threading.Event:
@@ -68,70 +78,95 @@ class Lease:
         return 0.0 if self.lost.is_set() else max(0.0, self._hold.deadline - monotonic())
 
     def renew(self, ttl: Duration | None = None) -> Lease:
-        """Give the lease a new end from now. Raises `LeaseLost`."""
+        """Give the lease a new end from now, and the TTL to go on with. Raises `LeaseLost`."""
         ttl_ms = self._hold.ttl_ms if ttl is None else to_ms(ttl, what="ttl")
-        try:
-            renewed = self._driver.run(leases.renew(self._hold.keys, self.holder, self.token, ttl_ms))
-        except LeaseLost:
-            self.lost.set()
-            raise
-        self._hold.deadline, self._hold.ttl_ms = renewed.deadline, renewed.ttl_ms
+        with self._lock:
+            renewing = self._end_renewal()  # of two renewals at once, either could be the last one to arrive
+            try:
+                renewed = self._driver.run(leases.renew(self._hold.keys, self.holder, self.token, ttl_ms))
+                self._hold.deadline, self._hold.ttl_ms = renewed.deadline, renewed.ttl_ms
+            except LeaseLost:
+                self.lost.set()
+                raise
+            finally:
+                if renewing and self._hold.ttl_ms and not self.lost.is_set():
+                    self._renewal = _Renewal(self._keep, self._hold.keys.name)
         return self
 
     def release(self) -> Released:
         """Stop renewing, then give the permits back; doing so twice does no harm."""
-        if self._renewal is not None:
-            self._renewal.end()
-        return self._driver.run(leases.release(self._hold.keys, self.holder, self.token))
+        with self._lock:
+            self._end_renewal()
+            return self._driver.run(leases.release(self._hold.keys, self.holder, self.token))
 
-    def _keep(self, stop: threading.Event) -> None:
-        reason = self._driver.run(leases.keep_renewed(self._hold), stop=stop)
-        if reason:
-            self._hold.reason = reason
-            self.lost.set()
-            if self._on_lost is not None:
+    def _end_renewal(self) -> bool:
+        renewal, self._renewal = self._renewal, None
+        if renewal is not None:
+            renewal.end()
+        return renewal is not None
+
+    def _keep(self, stop: threading.Event, ended: threading.Event) -> None:
+        reason = "the thread that renewed it has failed"
+        try:
+            reason = self._driver.run(leases.keep_renewed(self._hold), stop=stop)
+        finally:
+            lost = bool(reason) and not stop.is_set()
+            if lost:
+                self._hold.reason = reason
+                self.lost.set()
+            ended.set()
+            if lost and self._on_lost is not None:
                 self._on_lost(self)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        released = self.release()
+        if self._process != os.getpid():
+            return
+        try:
+            released = self.release()
+        except Unavailable:
+            if kind is None:
+                raise
+            return  # what went wrong inside the block matters more, and the TTL frees the permits
         if kind is None and released is not Released.RELEASED:
             raise LeaseLost(f"{self._hold.keys.id} was lost while held: {self._hold.reason or released}")
 
 
 class _Renewal:
-    """The thread that renews a lease, until it is told to end or `keep` returns."""
+    """The thread that renews a lease, until it is told to end or the lease is lost."""
 
-    def __init__(self, keep: Callable[[threading.Event], None], name: str) -> None:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=keep, args=(self._stop,), name=f"konductor-renew-{name}", daemon=True)
-        self._thread.start()
+    def __init__(self, keep: Callable[[threading.Event, threading.Event], None], name: str) -> None:
+        self._stop, self._ended = threading.Event(), threading.Event()
+        thread = threading.Thread(
+            target=keep, args=(self._stop, self._ended), name=f"konductor-renew-{name}", daemon=True
+        )
+        thread.start()
 
     def end(self) -> None:
+        """Let it renew no more, and wait for the renewal that may be under way."""
         self._stop.set()
-        if self._thread is not threading.current_thread():
-            self._thread.join()
+        self._ended.wait()
 
 
 class Guard(ContextDecorator):
-    """Holds a lease, renewed, inside a `with` block or around every call of a decorated function."""
+    """Holds a lease, renewed, inside a `with` block or around every call of a decorated function.
+
+    Threads may share it, and blocks may be nested: each has a lease of its own, unless a holder is named.
+    """
 
     def __init__(self, take: Callable[..., Lease], acquire: dict[str, Any]) -> None:
         self._take = take
         self._acquire = {"renew": True, **acquire}
-        self._lease: Lease | None = None
-
-    def _recreate_cm(self) -> Self:
-        return type(self)(self._take, self._acquire)
+        self._mine = threading.local()
 
     def __enter__(self) -> Lease:
-        self._lease = self._take(**self._acquire)
-        return self._lease.__enter__()
+        lease = self._take(**self._acquire).__enter__()
+        self._mine.__dict__.setdefault("leases", []).append(lease)
+        return lease
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._lease is not None:
-            self._lease.__exit__(kind, error, trace)
+        self._mine.leases.pop().__exit__(kind, error, trace)

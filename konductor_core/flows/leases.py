@@ -23,8 +23,9 @@ RENEW: Final = SCRIPTS["permit_renew"]
 RELEASE: Final = SCRIPTS["permit_release"]
 RETRY: Final = 0.5
 """Seconds between tries to renew while Redis does not answer."""
-SLOW: Final = 1.0
-"""Seconds that a try is given at least: a network may be slow."""
+SHORTEST_TRY: Final = 1.0
+LONGEST_TRY: Final = 5.0
+"""Seconds that one renewal is given: a network may be slow, or a connection may have died silently."""
 
 
 class Released(StrEnum):
@@ -86,9 +87,10 @@ def keep_renewed(hold: Hold) -> Flow[str]:
     """Renew at a third of the TTL until told to stop (result: nothing) or until the lease is lost (why).
 
     While Redis is away, or has lost the object, it tries again until the lease's own deadline, and not longer. One try
-    takes a third of the TTL at most, so that a connection that has died silently leaves time for another.
+    takes a third of the TTL at most, so that there is time for another.
     """
     third = pause = hold.ttl_ms / 3000
+    patience = max(SHORTEST_TRY, min(third, LONGEST_TRY))
     now = yield Clock()
     while True:
         if (yield Pause(min(pause, max(0.0, hold.deadline - now)))):
@@ -98,7 +100,7 @@ def keep_renewed(hold: Hold) -> Flow[str]:
         if left <= 0:
             return "its TTL passed before it could be renewed"
         try:
-            renewed = yield from renew(hold.keys, hold.holder, hold.token, hold.ttl_ms, min(left, max(third, SLOW)))
+            renewed = yield from renew(hold.keys, hold.holder, hold.token, hold.ttl_ms, min(left, patience))
         except LeaseLost:
             return "Redis says that it has ended or was given to another"
         except KonductorError:

@@ -59,7 +59,7 @@ class Grant(NamedTuple):
 class Ask:
     """One request: a holder wants amounts of one or more objects of a namespace, all or nothing."""
 
-    __slots__ = ("_cancel", "_tail", "amounts", "head", "holder", "keys", "objects", "replicas", "request", "wake")
+    __slots__ = ("_tail", "amounts", "cancelled", "head", "holder", "keys", "objects", "replicas", "request", "wake")
 
     def __init__(
         self,
@@ -77,6 +77,7 @@ class Ask:
         self.amounts = amounts
         self.holder = holder
         self.replicas = replicas
+        self.cancelled = False
         self.request = request = new_request_id()
         first = objects[0]
         self.keys = first.permits if len(objects) == 1 else sum((o.permit for o in objects), first.queueing)
@@ -97,6 +98,7 @@ class Ask:
 
     def cancel(self, reason: str) -> Call:
         """Leave every queue and give back what was granted."""
+        self.cancelled = True
         return Call(CANCEL, self.keys, (*self.head, reason), seconds=FAREWELL)
 
 
