@@ -90,6 +90,11 @@ local function decide()
   if endless then
     return ENDLESS, endless
   end
+  -- Whose turn it is goes first; that may be this request, or another one of its holder.
+  serve()
+  if CALLER_TOKENS then
+    return GRANTED
+  end
   local held = 0
   for _, item in ipairs(asked.items) do
     item.lease = lease_of(asked, item)
@@ -110,10 +115,6 @@ local function decide()
   end)
   if small then
     return IMPOSSIBLE, small
-  end
-  serve()
-  if CALLER_TOKENS then
-    return GRANTED
   end
   local busy = absent or first_item(asked, function(item)
     return has_queue(item.object) or not fits(item.object, item.amount)

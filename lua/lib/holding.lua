@@ -70,11 +70,8 @@ local function keep(ask, item)
   item.token = lease.token
 end
 
--- All or nothing: every lease is looked at before the first is changed. Who waits goes first, and the dead are gone.
+-- All or nothing: every lease is looked at before the first is changed.
 local function keep_all(ask)
-  if first_item(ask, function(item) return item.amount > item.lease.amount end) then
-    serve()
-  end
   for _, item in ipairs(ask.items) do
     local code = objection(item)
     if code then
