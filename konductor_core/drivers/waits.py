@@ -133,14 +133,14 @@ class _Blocker(_Held):
     def wait(self, seconds: float) -> str | None:
         """Return the next message, or None after `seconds`. Raises redis-py's errors."""
         if not self._overdue:
+            self._overdue = monotonic() + SERVER_BLOCK + SERVER_GRACE  # before it is sent: it may be interrupted
             self._connection.send_command("BLPOP", self._key, SERVER_BLOCK)
-            self._overdue = monotonic() + SERVER_BLOCK + SERVER_GRACE
         if not self._connection.can_read(timeout=seconds):
             if monotonic() >= self._overdue:
                 raise NoAnswer("the server did not end a blocked wait")
             return None
-        self._overdue = 0.0
         reply = self._connection.read_response()
+        self._overdue = 0.0
         return str(reply[1]) if reply else None
 
     def close(self) -> None:

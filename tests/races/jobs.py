@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import threading
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from konductor_core.flows.steps import Progress
     from konductor_core.lease import Lease
 
-__all__ = ["Link", "compete", "serve", "wait_for_barrier"]
+__all__ = ["Link", "be_interrupted", "compete", "serve", "wait_for_barrier"]
 
 
 class Link:
@@ -139,6 +141,36 @@ def _use(link: Link, lease: Lease, chance: random.Random) -> None:
             link.say("renewed", holder=lease.holder, token=lease.token, until=lease._hold.deadline)
     link.say("gave", holder=lease.holder, token=lease.token)
     lease.release()
+
+
+def be_interrupted(link: Link, *, url: str, namespace: str, turns: int) -> None:
+    """Acquire under a new holder each turn, while the test interrupts once at any moment of it."""
+    struck = threading.Event()
+
+    def strike(*_: object) -> None:
+        struck.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, strike)
+    with Konductor(url, namespace=namespace) as k:
+        for turn in range(turns):
+            struck.clear()
+            what = "interrupted"
+            with suppress(KeyboardInterrupt):
+                link.say("asks", turn=turn)
+                lease = k.semaphore("one").acquire(ttl="30s", timeout="20s", holder=f"turn-{turn}")
+                what = "held"
+                _release_for_sure(lease)
+            with suppress(KeyboardInterrupt):
+                struck.wait()
+            link.say(what, turn=turn)
+
+
+def _release_for_sure(lease: Lease) -> None:
+    try:
+        lease.release()
+    except KeyboardInterrupt:
+        lease.release()
 
 
 def wait_for_barrier(link: Link, url: str, namespace: str, name: str) -> None:

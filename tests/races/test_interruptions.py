@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from redis.connection import UnixDomainSocketConnection
 
-from konductor_core.client import Konductor
-
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from konductor_core.client import Konductor
     from tests.races.conftest import Place
 
 
@@ -28,3 +34,39 @@ def test_a_reply_that_was_not_read_answers_no_later_question(place: Place, monke
             place.k.semaphore("one").status()
     assert place.k.barrier("all").status().spec.expected == 2
     assert place.k.semaphore("one").status().spec.permits == 1
+
+
+@contextmanager
+def contended(k: Konductor) -> Iterator[None]:
+    """Hold the permit now and then, so that a waiter waits, is granted or is refused at random moments."""
+    chance, ending = random.Random(1), threading.Event()
+
+    def contend() -> None:
+        while not ending.wait(chance.uniform(0, 0.004)):
+            with k.semaphore("one").acquire(holder="other"):
+                ending.wait(chance.uniform(0, 0.004))
+
+    thread = threading.Thread(target=contend)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
+def test_a_wait_that_is_interrupted_leaves_nothing_behind(place: Place) -> None:
+    turns, chance = 150, random.Random(2)
+    place.k.semaphore("one").define(permits=1)
+    with contended(place.k):
+        worker = place.crew.start("be_interrupted", turns=turns)
+        for _ in range(turns):
+            worker.hear("asks")
+            threading.Event().wait(chance.uniform(0, 0.008))
+            os.kill(worker.pid, signal.SIGINT)
+            worker.hear("interrupted", "held")
+    status = place.k.semaphore("one").status()
+    assert (status.holders, status.waiters) == ((), ())
+    done = [line["op"] for line in worker.lines]
+    assert done.count("interrupted") > turns / 10
+    assert done.count("held") > turns / 10
