@@ -22,7 +22,7 @@ demo: $(VENV)/.local ## run the ETL pipeline of examples/ on this machine
 test: $(VENV)/.all ## run all tests; those that need a redis-server skip without one, unless CI=true
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-bench: $(BENCH)/.bench ## measure speed beside peers, for about ten minutes; results and how to read them: docs/performance.md
+bench: $(BENCH)/.bench ## measure speed beside peers, for about seven minutes; results and how to read them: docs/performance.md
 	$(BENCH)/bin/python -m benchmarks $(BENCH_ARGS)
 
 lint: $(VENV)/.all ## ruff, mypy, import-linter, and luacheck where it is installed
