@@ -245,6 +245,7 @@ def test_a_reset_and_a_deletion_forget_that_a_lease_expired(bench: Bench) -> Non
     sem.acquire(timeout=0, ttl="10s", holder="a")
     bench.clock.advance(11_000)
     sem.delete()
+    sem.define(1)
     assert sem.release("a") is Released.NOT_HELD
 
 
