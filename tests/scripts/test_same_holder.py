@@ -273,3 +273,14 @@ def test_a_malformed_number_fails_before_anything_is_written(bench: Bench, argum
     with pytest.raises(Exception, match="KONDUCTOR argument priority must be a whole number"):
         bench.script("permit_acquire", keys, "r", "a", "wait", 1001, -1, "", "", "", 1)
     assert bench.dump() == before
+
+
+def test_a_second_request_gets_the_grant_that_the_first_one_gets_at_that_moment(bench: Bench) -> None:
+    sem = bench.semaphore(1)
+    sem.acquire(timeout=0, ttl="10s", holder="other")
+    (first,) = bench.queue("a")
+    bench.clock.advance(11_000)
+    second = bench.ask("a").wait()
+    assert second.granted
+    assert first.wait().token == second.token
+    assert (bench.waiters(), bench.holders()) == ([], {"a": 1})
