@@ -16,7 +16,6 @@ from konductor_core import keys
 __all__ = ["CLIENT_COMMANDS", "COMMANDS", "SCRIPT_COMMANDS", "keys_and_channels", "tenant"]
 
 CLIENT_COMMANDS: Final = (
-    "asking",  # a slot that moves to another server of a cluster
     "blpop",  # a waiter's sleep
     "client|setname",  # the URL's client_name
     "cluster|slots",

@@ -8,13 +8,15 @@ with Server("redis", directory) as server:
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import redis
 
@@ -75,10 +77,12 @@ def until(condition: Callable[[], object], what: str, *, timeout: float = 10.0, 
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return cast("int", probe.getsockname()[1])
+    """Return a TCP port of 127.0.0.1 that was free a moment ago, and that no outgoing connection will be given."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:

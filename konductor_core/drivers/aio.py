@@ -10,14 +10,14 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from redis.exceptions import AskError, RedisError, TryAgainError
+from redis.exceptions import MovedError, RedisError
 from redis.exceptions import TimeoutError as NoAnswer
 
 from konductor_core.drivers.async_waits import AsyncSession
 from konductor_core.drivers.connect import connect_async, wait_ms
 from konductor_core.drivers.failures import translate
 from konductor_core.drivers.hub import Hub
-from konductor_core.drivers.retries import Attempts
+from konductor_core.drivers.retries import Attempts, is_moving
 from konductor_core.drivers.slots import REDIRECTIONS
 from konductor_core.drivers.wire import key_of
 from konductor_core.flows.steps import Answer, Call, Clock, Command, Flow
@@ -101,29 +101,27 @@ class AsyncDriver:
         except (RedisError, OSError) as error:
             return await self._persist(step, wire, error)
 
-    async def _perform(self, wire: AsyncWire, step: Call | Command, *, asking: bool = False) -> Answer:
+    async def _perform(self, wire: AsyncWire, step: Call | Command) -> Answer:
         async with self._calls:
             sent = monotonic()
-            return Answer(sent, *await wire.perform(step, self._wait_ms, asking=asking))
+            return Answer(sent, *await wire.perform(step, self._wait_ms))
 
     async def _persist(self, step: Call | Command, wire: AsyncWire | None, error: Exception) -> Answer:
-        """Follow redirections, and try again what may be over after a moment. Raises `KonductorError`."""
+        """Follow a slot that has moved, and try again what may be over after a moment. Raises `KonductorError`."""
         attempts, redirections = Attempts(self._retries), 0
         while True:
-            asking = False
             try:
-                if isinstance(error, AskError) and wire is not None and redirections < REDIRECTIONS:
+                if isinstance(error, MovedError) and wire is not None and redirections < REDIRECTIONS:
                     redirections += 1
-                    asking = type(error) is AskError
                     wire = self.servers.follow(error, wire)
                 else:
                     pause = attempts.pause(error, self.failure(error))
-                    if wire is not None and not isinstance(error, TryAgainError):
+                    if wire is not None and not is_moving(error):
                         await self.servers.lost(wire)
                     await asyncio.sleep(pause)
                     wire = None
                     wire = await self.servers.wire(key_of(step))
-                return await self._perform(wire, step, asking=asking)
+                return await self._perform(wire, step)
             except (RedisError, OSError) as again:
                 error = again
 

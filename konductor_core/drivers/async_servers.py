@@ -9,13 +9,12 @@ from redis.exceptions import ClusterDownError, MovedError, RedisError
 
 from konductor_core.drivers.async_wire import AsyncWire
 from konductor_core.drivers.servers import SLOTS
-from konductor_core.drivers.slots import Address, SlotMap, redirected
+from konductor_core.drivers.slots import Address, SlotMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from redis.asyncio import Redis
-    from redis.exceptions import AskError
 
 __all__ = ["AsyncCluster", "AsyncServers", "AsyncSingle"]
 
@@ -34,7 +33,7 @@ class AsyncSingle:
         """Note that a connection broke or that the server refused to serve: others may have too."""
         await wire.disconnect()
 
-    def follow(self, error: AskError, _wire: AsyncWire) -> AsyncWire:
+    def follow(self, error: MovedError, _wire: AsyncWire) -> AsyncWire:
         """Raise the redirection: whoever meets one here was told of one server where there are many."""
         raise error
 
@@ -67,11 +66,9 @@ class AsyncCluster:
         await wire.disconnect()
         self._map.stale = True
 
-    def follow(self, error: AskError, wire: AsyncWire) -> AsyncWire:
-        """Return the connections to the server that a redirection from `wire` points to; a MOVED is remembered."""
-        asked = self._address(wire)
-        moved = isinstance(error, MovedError)
-        return self._at(self._map.moved(error, asked) if moved else redirected(error, asked))
+    def follow(self, error: MovedError, wire: AsyncWire) -> AsyncWire:
+        """Return the connections to the server that a MOVED from `wire` points to, and remember it."""
+        return self._at(self._map.moved(error, self._address(wire)))
 
     async def close(self) -> None:
         """Close all connections, for good."""

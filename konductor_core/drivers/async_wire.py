@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ConnectionError, NoScriptError, ResponseError  # noqa: A004 - redis-py's own
 
-from konductor_core.drivers.wire import ASKING, Packer, packed
+from konductor_core.drivers.wire import Packer, packed
 from konductor_core.flows.steps import Call
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ class AsyncWire:
             raise ConnectionError("closed by this process")
         return await self.pool.get_connection()
 
-    async def perform(self, step: Call | Command, wait_ms: int, *, asking: bool = False) -> tuple[Any, int]:
+    async def perform(self, step: Call | Command, wait_ms: int) -> tuple[Any, int]:
         """Run a step on one connection, as `Wire.perform` does."""
         connection = self._idle.pop() if self._idle else await self.lend()
         try:
-            answer = await self._perform(connection, step, wait_ms, asking=asking)
+            answer = await self._perform(connection, step, wait_ms)
         except ResponseError:
             self._idle.append(connection)  # a whole reply, like any other
             raise
@@ -53,24 +53,21 @@ class AsyncWire:
         self._idle.append(connection)
         return answer
 
-    async def _perform(self, connection: Any, step: Call | Command, wait_ms: int, *, asking: bool) -> tuple[Any, int]:  # noqa: ANN401 - redis-py's
+    async def _perform(self, connection: Any, step: Call | Command, wait_ms: int) -> tuple[Any, int]:  # noqa: ANN401 - redis-py's
         if type(step) is not Call:
-            return await self._exchange(connection, packed(*step.args), asking=asking), 0
+            return await self._exchange(connection, packed(*step.args)), 0
         try:
             command = self._packer.evalsha(step.script, step.keys, step.args)
-            reply = await self._exchange(connection, command, asking=asking)
+            reply = await self._exchange(connection, command)
         except NoScriptError:
             whole = packed("EVAL", step.script.source, len(step.keys), *step.keys, *step.args)
-            reply = await self._exchange(connection, whole, asking=asking)
+            reply = await self._exchange(connection, whole)
         if not step.replicas:
             return reply, 0
         return reply, await self._exchange(connection, packed("WAIT", step.replicas, wait_ms))
 
     @staticmethod
-    async def _exchange(connection: Any, command: bytes, *, asking: bool = False) -> Any:  # noqa: ANN401 - redis-py's
-        if asking:
-            await connection.send_packed_command([ASKING])
-            await connection.read_response()
+    async def _exchange(connection: Any, command: bytes) -> Any:  # noqa: ANN401 - redis-py's
         await connection.send_packed_command([command])
         return await connection.read_response()
 

@@ -58,6 +58,7 @@ _BY_CODE: Final[dict[str, _Kind]] = {
 """The first word of a server's error."""
 
 _BY_TEXT: Final[tuple[tuple[str, _Kind], ...]] = (
+    ("access a non local key", _MOVING),
     # Before AUTH a server refuses any command of more than ten words by closing the connection.
     ("unauthenticated", _NO_PASSWORD),
     ("without any password", _Kind("has no password set, but one was given", _PASSWORD)),

@@ -12,16 +12,25 @@ from konductor_core.errors import Unavailable
 if TYPE_CHECKING:
     from konductor_core.errors import KonductorError
 
-__all__ = ["BACKOFF_BASE", "BACKOFF_CAP", "Attempts"]
+__all__ = ["BACKOFF_BASE", "BACKOFF_CAP", "Attempts", "is_moving"]
 
 BACKOFF_BASE: Final = 0.1
 BACKOFF_CAP: Final = 2.0
 """Seconds. Pause number n is a random part of base * 2 ** n, and of the cap at most."""
 
-_BRIEF: Final = (r.ConnectionError, r.TimeoutError, r.TryAgainError, r.ClusterDownError, OSError)
-"""What is often over after a moment, beside a lost connection: loading, a slot on the move, an election."""
+_BRIEF: Final = (r.ConnectionError, r.TimeoutError, r.ClusterDownError, OSError)
+"""What is often over after a moment, beside a lost connection: loading, an election."""
 
 _BACKOFF: Final = ExponentialWithJitterBackoff(base=BACKOFF_BASE, cap=BACKOFF_CAP)
+
+
+def is_moving(error: Exception) -> bool:
+    """Return whether the keys' slot is on its way to another server, so that scripts run on neither until it is there.
+
+    ASK is not followed: a script needs all keys of its namespace, and the other server has only some of them yet.
+    """
+    asked = isinstance(error, r.AskError) and not isinstance(error, r.MovedError)
+    return asked or isinstance(error, r.TryAgainError) or "access a non local key" in str(error)
 
 
 class Attempts:
@@ -42,7 +51,9 @@ class Attempts:
         self._failed += 1
         if isinstance(error, (r.TimeoutError, TimeoutError)):
             self._unanswered += 1
-        hopeful = isinstance(error, _BRIEF) and isinstance(failure, Unavailable) and failure.passing
+        hopeful = (
+            (isinstance(error, _BRIEF) or is_moving(error)) and isinstance(failure, Unavailable) and failure.passing
+        )
         if not hopeful or self._failed > self._retries or self._unanswered > 1:
             raise failure from None
         return 0.0 if self._failed == 1 else float(_BACKOFF.compute(self._failed - 1))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from redis.exceptions import ClusterDownError, MovedError, RedisError
 
-from konductor_core.drivers.slots import Address, SlotMap, redirected
+from konductor_core.drivers.slots import Address, SlotMap
 from konductor_core.drivers.wire import Wire
 from konductor_core.flows.steps import Command
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from redis import Redis
-    from redis.exceptions import AskError
 
 __all__ = ["Cluster", "Servers", "Single"]
 
@@ -40,7 +39,7 @@ class Single:
         """Note that a connection broke or that the server refused to serve: others may have too."""
         wire.disconnect()
 
-    def follow(self, error: AskError, _wire: Wire) -> Wire:
+    def follow(self, error: MovedError, _wire: Wire) -> Wire:
         """Raise the redirection: whoever meets one here was told of one server where there are many."""
         raise error
 
@@ -78,11 +77,9 @@ class Cluster:
         wire.disconnect()
         self._map.stale = True
 
-    def follow(self, error: AskError, wire: Wire) -> Wire:
-        """Return the connections to the server that a redirection from `wire` points to; a MOVED is remembered."""
-        asked = self._address(wire)
-        moved = isinstance(error, MovedError)
-        return self._at(self._map.moved(error, asked) if moved else redirected(error, asked))
+    def follow(self, error: MovedError, wire: Wire) -> Wire:
+        """Return the connections to the server that a MOVED from `wire` points to, and remember it."""
+        return self._at(self._map.moved(error, self._address(wire)))
 
     def close(self) -> None:
         """Close all connections, for good."""

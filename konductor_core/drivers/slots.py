@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from redis.crc import key_slot
 
 if TYPE_CHECKING:
-    from redis.exceptions import AskError
+    from redis.exceptions import MovedError
 
-__all__ = ["REDIRECTIONS", "Address", "SlotMap", "redirected"]
+__all__ = ["REDIRECTIONS", "Address", "SlotMap"]
 
 Address: TypeAlias = tuple[str, int]
 """Host and port."""
@@ -50,9 +50,9 @@ class SlotMap:
         self.version += 1
         self.stale = False
 
-    def moved(self, error: AskError, asked: Address) -> Address:
-        """Note the one slot that a MOVED names, and return its new owner."""
-        address = redirected(error, asked)
+    def moved(self, error: MovedError, asked: Address) -> Address:
+        """Note the one slot that a MOVED names, and return its new owner; a host left out is the one that answered."""
+        address = (asked[0] if error.host in UNKNOWN else error.host, error.port)
         self._owners[error.slot_id] = address
         return address
 
@@ -61,8 +61,3 @@ class SlotMap:
         known = list({address for address in self._owners if address})
         random.shuffle(known)
         return known + [seed for seed in self._seeds if seed not in known]
-
-
-def redirected(error: AskError, asked: Address) -> Address:
-    """Return where a MOVED or ASK points; a host left out is the one that answered."""
-    return (asked[0] if error.host in UNKNOWN else error.host, error.port)

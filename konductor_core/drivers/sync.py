@@ -7,12 +7,12 @@ from math import inf
 from time import monotonic, sleep  # noqa: TID251 - a pause between two tries
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from redis.exceptions import AskError, RedisError, TryAgainError
+from redis.exceptions import MovedError, RedisError
 
 from konductor_core.drivers.connect import connect, wait_ms
 from konductor_core.drivers.failures import translate
 from konductor_core.drivers.hurry import in_time
-from konductor_core.drivers.retries import Attempts
+from konductor_core.drivers.retries import Attempts, is_moving
 from konductor_core.drivers.slots import REDIRECTIONS
 from konductor_core.drivers.waits import Session
 from konductor_core.drivers.wire import key_of
@@ -109,24 +109,22 @@ class Driver:
             return self._persist(step, wire, error)
 
     def _persist(self, step: Call | Command, wire: Wire | None, error: Exception) -> Answer:
-        """Follow redirections, and try again what may be over after a moment. Raises `KonductorError`."""
+        """Follow a slot that has moved, and try again what may be over after a moment. Raises `KonductorError`."""
         attempts, redirections = Attempts(self._retries), 0
         while True:
-            asking = False
             try:
-                if isinstance(error, AskError) and wire is not None and redirections < REDIRECTIONS:
+                if isinstance(error, MovedError) and wire is not None and redirections < REDIRECTIONS:
                     redirections += 1
-                    asking = type(error) is AskError
                     wire = self.servers.follow(error, wire)
                 else:
                     pause = attempts.pause(error, self.failure(error))
-                    if wire is not None and not isinstance(error, TryAgainError):
+                    if wire is not None and not is_moving(error):
                         self.servers.lost(wire)
                     sleep(pause)
                     wire = None
                     wire = self.servers.wire(key_of(step))
                 sent = monotonic()
-                return Answer(sent, *wire.perform(step, self._wait_ms, asking=asking))
+                return Answer(sent, *wire.perform(step, self._wait_ms))
             except (RedisError, OSError) as again:
                 error = again
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from konductor_core.flows.steps import Command
     from konductor_core.scripts import Script
 
-__all__ = ["ASKING", "Packer", "Wire", "key_of", "packed"]
+__all__ = ["Packer", "Wire", "key_of", "packed"]
 
 HEADS_KEPT: Final = 1_000
 CLOSED: Final = -1
@@ -43,9 +43,6 @@ def _parts(parts: tuple[str | int, ...]) -> bytes:
 def packed(*args: str | int) -> bytes:
     """Return a command as it is sent."""
     return b"*%d\r\n%b" % (len(args), _parts(args))
-
-
-ASKING: Final = packed("ASKING")
 
 
 def key_of(step: Call | Command) -> str:
@@ -90,12 +87,12 @@ class Wire:
             self._start_anew()
         return self.pool.get_connection()
 
-    def perform(self, step: Call | Command, wait_ms: int, *, asking: bool = False) -> tuple[Any, int]:
+    def perform(self, step: Call | Command, wait_ms: int) -> tuple[Any, int]:
         """Run a step on one connection; return its reply and how many replicas acknowledged it within `wait_ms`.
 
-        `asking` reaches a slot that is on its way to this server. Raises redis-py's errors.
+        Raises redis-py's errors.
         """
-        return self._perform(self.take(), step, wait_ms, inf, asking=asking)
+        return self._perform(self.take(), step, wait_ms, inf)
 
     def perform_by(self, until: float, step: Call, wait_ms: int) -> tuple[Any, int] | None:
         """Do the same by a monotonic moment, on a connection that is open; None if there is none.
@@ -114,11 +111,9 @@ class Wire:
         step: Call | Command,
         wait_ms: int,
         until: float,
-        *,
-        asking: bool = False,
     ) -> tuple[Any, int]:
         try:
-            answer = self._run(connection, step, wait_ms, until, asking=asking)
+            answer = self._run(connection, step, wait_ms, until)
         except ResponseError:
             self._idle.append(connection)  # a whole reply, like any other
             raise
@@ -134,26 +129,21 @@ class Wire:
         step: Call | Command,
         wait_ms: int,
         until: float,
-        *,
-        asking: bool,
     ) -> tuple[Any, int]:
         if type(step) is not Call:
-            return self._exchange(connection, packed(*step.args), until, asking=asking), 0
+            return self._exchange(connection, packed(*step.args), until), 0
         try:
             command = self._packer.evalsha(step.script, step.keys, step.args)
-            reply = self._exchange(connection, command, until, asking=asking)
+            reply = self._exchange(connection, command, until)
         except NoScriptError:
             whole = packed("EVAL", step.script.source, len(step.keys), *step.keys, *step.args)
-            reply = self._exchange(connection, whole, until, asking=asking)
+            reply = self._exchange(connection, whole, until)
         if not step.replicas:
             return reply, 0
         return reply, self._exchange(connection, packed("WAIT", step.replicas, wait_ms), until)
 
     @staticmethod
-    def _exchange(connection: Any, command: bytes, until: float, *, asking: bool = False) -> Any:  # noqa: ANN401
-        if asking:
-            connection.send_packed_command([ASKING])
-            connection.read_response()
+    def _exchange(connection: Any, command: bytes, until: float) -> Any:  # noqa: ANN401
         connection.send_packed_command([command])
         left = until - monotonic() if until < inf else inf
         if left < (connection.socket_timeout or inf) and not connection.can_read(timeout=max(0.0, left)):

@@ -5,6 +5,10 @@ local clock = call('TIME')
 local NOW = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 local NOW_US = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 
+-- In a cluster's slot on the move, a server refuses a script any key that it does not have (any more), in the middle
+-- of the script. This key is never there, so that such a script ends here, before its first write.
+call('GET', KEYS[1] .. ':moving')
+
 -- Lua numbers are doubles: tostring and '..' would round a token to 14 digits.
 local function text(number)
   return string.format('%.0f', number)
