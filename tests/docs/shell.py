@@ -62,7 +62,7 @@ class Shell:
         """Run a command and return the lines it printed; its status stays that of `$?`."""
         out = self._directory / ".output"  # no pipe: programs can tell that theirs is one
         self._write(f"{{ {text}\n}} < /dev/null > {out} 2>&1; __=$?; echo; (exit $__)\n")
-        self._await_end()
+        self._await_end(text, out)
         return _lines(out)
 
     def _start(self, text: str, expected: list[str], where: str) -> None:
@@ -92,11 +92,11 @@ class Shell:
         self._bash.stdin.write(text.encode())
         self._bash.stdin.flush()
 
-    def _await_end(self) -> None:
+    def _await_end(self, text: str, out: Path) -> None:
         """Wait for the empty line that follows a command."""
         assert self._bash.stdout is not None
         ready, _, _ = select.select([self._bash.stdout], [], [], PATIENCE)
-        assert ready, "the command does not end"
+        assert ready, f"it does not end: $ {text}\n" + "\n".join(_lines(out))
         assert self._bash.stdout.readline() == b"\n", "the shell has ended"
 
     def close(self) -> None:

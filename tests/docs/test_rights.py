@@ -37,7 +37,7 @@ def denied(server: Server) -> list[Any]:
 
 
 def test_the_rule_is_that_of_the_code() -> None:
-    assert RULE == ["on", ">secret", *acl.tenant("team-a")]
+    assert ["on", ">secret", *acl.tenant("team-a")] == RULE
 
 
 def test_the_rule_names_the_commands_that_scripts_and_drivers_use_and_no_other() -> None:
