@@ -3,7 +3,9 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint verify generate clean
+# How often `make faults` runs the fault suite, each time with another seed.
+RUNS ?= 1
+.PHONY: help demo test faults measure-loss bench lint verify generate clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,13 +16,22 @@ BENCH_ARGS ?=
 BENCH := .venv-bench
 
 help: ## say what the targets do
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
 
 demo: $(VENV)/.local ## run the ETL pipeline of examples/ on this machine
 	$(BIN)/koncli local run examples/etl-pipeline --then 'load-data --report --target=etl-data-pvc/warehouse.db'
 
 test: $(VENV)/.all ## run all tests; those that need a redis-server skip without one, unless CI=true
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+faults: $(VENV)/.all ## run the fault suite, RUNS times with a seed each; KONDUCTOR_FAULT_SEED repeats one
+	@for run in $$(seq $(RUNS)); do \
+	  echo "fault suite, run $$run of $(RUNS)"; \
+	  $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS) || exit 1; \
+	done
+
+measure-loss: $(VENV)/.all ## measure what a failover loses with and without KONDUCTOR_MIN_REPLICAS; ROUNDS=10
+	$(BIN)/python -m tests.faults.measure $(ROUNDS)
 
 bench: $(BENCH)/.bench ## measure speed beside peers, for about seven minutes; results and how to read them: docs/performance.md
 	$(BENCH)/bin/python -m benchmarks $(BENCH_ARGS)

@@ -104,6 +104,11 @@ class Trial:
         ]
 
     @property
+    def load(self) -> list[Worker]:
+        """The workers that run a load, and end with it."""
+        return [worker for worker in self.crew.workers if worker.job.startswith("tests.faults.load:")]
+
+    @property
     def enough(self) -> Path:
         """The file that ends the load."""
         return self.directory / "enough"
@@ -127,13 +132,14 @@ class Trial:
         self.enough.touch()
         over = time.monotonic() + patience
         turn = 0
-        for worker in self.crew.workers:
+        load = self.load
+        for worker in load:
             while not worker.over.wait(0.05):
                 assert time.monotonic() < over, f"stuck after {patience:g} s: {worker.lines[-3:]}"
                 if time.monotonic() > over - patience + 0.5:
                     turn += 1
                     self.k.barrier(BARRIER).arrive(holder=f"drain/{turn}")
-        assert all(worker.lines[-1]["op"] == "over" for worker in self.crew.workers), "a client broke off"
+        assert all(worker.lines[-1]["op"] == "over" for worker in load), "a client broke off"
 
     def lines(self) -> list[dict[str, Any]]:
         return self.crew.lines()

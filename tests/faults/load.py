@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from konductor_core.lease import Lease
     from tests.races.jobs import Link
 
-__all__ = ["mixed", "mixed_async"]
+__all__ = ["mixed", "mixed_async", "out_of_time"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,19 @@ def _meet(link: Link, k: Konductor, this: _Plan, arrival: str, *, wait: bool) ->
             link.say("opened", id=arrival, cycle=opened.cycle)
     except KonductorError as error:
         _refused(link, error, id=arrival)
+
+
+def out_of_time(link: Link, *, shift: str, **arguments: Any) -> None:
+    """The same in a process whose wall clock is a day ahead, a year behind, or jumps between both at every look."""
+    chance, real = random.Random(shift), time.time  # noqa: TID251 - it is what goes wrong here
+    shifts = {"ahead": (86_400.0,), "behind": (-3.2e7,), "jumping": (86_400.0, -3.2e7, 0.0)}[shift]
+
+    def wrong() -> float:
+        return real() + chance.choice(shifts)
+
+    setattr(time, "time", wrong)  # noqa: B010 - as above
+    setattr(time, "time_ns", lambda: int(wrong() * 1e9))  # noqa: B010
+    mixed(link, **arguments)
 
 
 def mixed_async(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -80,7 +80,7 @@ def test_over_a_crash_with_appendfsync_everysec_tokens_grow_and_the_server_never
 def history(trial: Trial, name: str) -> list[Event]:
     """What the server has now of an object's history."""
     kind, _, name = name.partition(":")
-    rows = trial.client.xrange(stream_of("faults", kind, name))
+    rows: Any = trial.client.xrange(stream_of("faults", kind, name))
     return [Event.of(entry, fields) for entry, fields in rows]
 
 

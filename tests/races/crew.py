@@ -36,6 +36,7 @@ class Worker:
         self._connection = connection
         self._news = threading.Condition()
         self._heard = 0
+        self.job = ""
         self.lines: list[Line] = []
         self.over = threading.Event()
         threading.Thread(target=self._read, daemon=True).start()
@@ -147,6 +148,7 @@ class Crew:
     def start(self, job: str = "serve", **arguments: Any) -> Worker:
         """Start a process that does `job`, with these arguments beside the ones that all have."""
         worker = self._zygote.fork(job, {**self._common, **arguments})
+        worker.job = job
         self.workers.append(worker)
         return worker
 

@@ -1,0 +1,68 @@
+"""A real Sentinel promotes the replica while clients hold, wait and arrive: they find it, and tokens keep growing."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from konductor_core.client import Konductor
+from tests.checker_clients import backwards
+from tests.faults.judge import NAMESPACE, Trial, say, wait_until
+from tests.sentinels import SentinelSet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.faults.conftest import Trials
+    from tests.races.conftest import Lag
+
+pytestmark = pytest.mark.slow
+
+DOWN_MS = 500
+"""What the Sentinel is told: so long a master must be silent."""
+BACK_MS = 5_000
+"""Clients hold again so long after the replica took over: one attempt in vain (1 s here), pauses of 2 s at most."""
+
+
+@pytest.fixture(params=["redis", "valkey"])
+def sentinels(request: pytest.FixtureRequest) -> Iterator[SentinelSet]:
+    with SentinelSet(request.param, Path(tempfile.mkdtemp(prefix="konductor-"))) as servers:
+        yield servers
+
+
+def first_lease_after(trial: Trial, moment: float) -> float:
+    trial.await_progress(10)
+    asks = {line["holder"]: line["t"] for line in trial.lines() if line["op"] == "asks"}
+    return min(float(line["t"]) for line in trial.lines() if line["op"] == "held" and asks[line["holder"]] >= moment)
+
+
+@pytest.mark.parametrize("way", ["killed", "stopped"])
+def test_clients_find_the_promoted_replica_and_tokens_keep_growing(
+    sentinels: SentinelSet, trial: Trials, lag: Lag, way: str
+) -> None:
+    if sentinels.kind == "valkey" and way == "killed":
+        pytest.skip("once is enough")
+    this = trial(sentinels)
+    this.begin()
+    this.await_progress(30)
+    before = sentinels.master
+    wait_until(time.monotonic() + this.chance.uniform(0, 0.3))
+    gone = time.monotonic()
+    before.kill() if way == "killed" else before.pause()
+    sentinels.await_other_master(before, timeout=40)
+    promoted = time.monotonic()
+    again = first_lease_after(this, promoted)
+    if way == "stopped":
+        before.resume()  # it still thinks that it is the master, until the Sentinel demotes it
+    this.await_progress(30)
+    this.end(patience=60)
+    say(f"{way}: away {promoted - gone:.2f} s, a lease {again - promoted:.2f} s later; {this.summary()}")
+    assert (again - promoted) * 1000 < BACK_MS + lag.worst_ms
+    assert backwards(this.lines()) == []
+    with Konductor(sentinels.url, namespace=NAMESPACE) as fresh:
+        status = fresh.semaphore("dock").status()
+    assert status.waiting == 0
