@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from redis.exceptions import ClusterDownError, MovedError, RedisError
 
@@ -14,16 +14,14 @@ from konductor_core.drivers.slots import Address, SlotMap
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from redis.asyncio import Redis
-
 __all__ = ["AsyncCluster", "AsyncServers", "AsyncSingle"]
 
 
 class AsyncSingle:
     """One server; see `Single`."""
 
-    def __init__(self, client: Redis) -> None:
-        self._wire = AsyncWire(client)
+    def __init__(self, pool: Any) -> None:  # noqa: ANN401 - redis-py's
+        self._wire = AsyncWire(pool)
 
     async def wire(self, _key: str) -> AsyncWire:
         """Return the connections to the server that has a key."""
@@ -45,7 +43,7 @@ class AsyncSingle:
 class AsyncCluster:
     """The masters of a cluster; see `Cluster`."""
 
-    def __init__(self, connect: Callable[[Address], Redis], seeds: tuple[Address, ...]) -> None:
+    def __init__(self, connect: Callable[[Address], Any], seeds: tuple[Address, ...]) -> None:
         self._connect = connect
         self._map = SlotMap(seeds)
         self._wires: dict[Address, AsyncWire] = {}
@@ -58,7 +56,7 @@ class AsyncCluster:
         address = self._map.owner(key)
         if address is None:
             self._map.stale = True
-            raise ClusterDownError("Hash slot not served")
+            raise ClusterDownError("Hash slot not served", status_code="CLUSTERDOWN")
         return self._at(address)
 
     async def lost(self, wire: AsyncWire) -> None:
@@ -89,7 +87,7 @@ class AsyncCluster:
         async with self._lock:
             if self._map.version != version:
                 return  # another task has asked meanwhile
-            problem: Exception = ClusterDownError("Hash slot not served")
+            problem: Exception = ClusterDownError("Hash slot not served", status_code="CLUSTERDOWN")
             for address in self._map.candidates():
                 try:
                     rows, _ = await self._at(address).perform(SLOTS, 0)

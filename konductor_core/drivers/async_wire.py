@@ -11,8 +11,6 @@ from konductor_core.drivers.wire import Packer, packed
 from konductor_core.flows.steps import Call
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
     from konductor_core.flows.steps import Command
 
 __all__ = ["AsyncWire"]
@@ -21,9 +19,8 @@ __all__ = ["AsyncWire"]
 class AsyncWire:
     """The connections to one server, kept checked out; one task uses one at a time."""
 
-    def __init__(self, client: Redis) -> None:
-        self.client = client  # it would close its pool when it is forgotten
-        self.pool: Any = client.connection_pool
+    def __init__(self, pool: Any) -> None:  # noqa: ANN401 - redis-py's
+        self.pool = pool
         self._idle: deque[Any] = deque()
         self._packer = Packer()
         self._closed = False
@@ -86,3 +83,5 @@ class AsyncWire:
         self._closed = True
         self._idle.clear()
         await self.pool.disconnect()
+        for sentinel in getattr(getattr(self.pool, "sentinel_manager", None), "sentinels", ()):
+            await sentinel.connection_pool.disconnect()

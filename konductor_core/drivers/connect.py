@@ -1,14 +1,11 @@
-"""From settings to redis-py's clients: standalone, unix socket, Sentinel and cluster, sync and async.
+"""From settings to pools of redis-py's connections: standalone, unix socket, Sentinel and cluster, sync and async.
 
-A client never retries by itself: the drivers do, at one place, whatever the deployment. See `retries`.
+A connection never retries by itself: the drivers do, at one place, whatever the deployment. See `retries`.
 """
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any, Final
-
-from konductor_core.errors import InvalidInput, quoted
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +13,11 @@ if TYPE_CHECKING:
     from konductor_core.config import Settings
     from konductor_core.drivers.async_servers import AsyncServers
     from konductor_core.drivers.servers import Servers
+    from konductor_core.drivers.slots import Address
     from konductor_core.urls import RedisUrl
+
+    Make: TypeAlias = Callable[[Address], Any]
+    """Returns a pool of connections to one server."""
 
 __all__ = ["connect", "connect_async", "wait_ms"]
 
@@ -26,15 +27,16 @@ UNLIMITED: Final = 2**31
 
 def connect(settings: Settings) -> Servers:
     """Return the way to the servers, which connects when it is first used. Raises `InvalidInput`."""
-    import redis
+    import redis.sentinel
     from redis.retry import Retry
 
     from konductor_core.drivers.servers import Cluster, Single
 
-    make = _maker(settings, redis, Retry)
-    if settings.redis.topology != "cluster":
-        return Single(make())
-    return Cluster(lambda address: make(host=address[0], port=address[1]), settings.redis.hosts)
+    url = settings.redis
+    options = _options(settings, url, Retry)
+    if url.topology == "cluster":
+        return Cluster(_make(redis, redis.Connection, options), url.hosts)
+    return Single(_single(redis, url, settings, options))
 
 
 def connect_async(settings: Settings) -> AsyncServers:
@@ -44,10 +46,11 @@ def connect_async(settings: Settings) -> AsyncServers:
 
     from konductor_core.drivers.async_servers import AsyncCluster, AsyncSingle
 
-    make = _maker(settings, redis.asyncio, Retry)
-    if settings.redis.topology != "cluster":
-        return AsyncSingle(make())
-    return AsyncCluster(lambda address: make(host=address[0], port=address[1]), settings.redis.hosts)
+    url = settings.redis
+    options = _options(settings, url, Retry)
+    if url.topology == "cluster":
+        return AsyncCluster(_make(redis.asyncio, redis.asyncio.Connection, options), url.hosts)
+    return AsyncSingle(_single(redis.asyncio, url, settings, options))
 
 
 def wait_ms(settings: Settings) -> int:
@@ -56,29 +59,44 @@ def wait_ms(settings: Settings) -> int:
     return int(timeout * 500) if isinstance(timeout, float) else settings.socket_timeout_ms // 2
 
 
-def _maker(settings: Settings, library: Any, retry: type[Any]) -> Callable[..., Any]:  # noqa: ANN401 - redis or its asyncio
-    """Return what makes a client for the URL's server, or with other arguments for another one."""
+def _single(library: Any, url: RedisUrl, settings: Settings, options: dict[str, Any]) -> Any:  # noqa: ANN401 - redis-py's
+    """Return the pool for a deployment where one server has all keys."""
+    if url.topology == "unix":
+        classes = library.UnixDomainSocketConnection
+        del options["socket_keepalive"]
+        return library.ConnectionPool(connection_class=classes, path=url.path, db=url.db, **options)
+    if url.topology == "sentinel":
+        return _watched(library, url, settings, options)
+    return _make(library, library.Connection, options | {"db": url.db})(url.hosts[0])
+
+
+def _watched(library: Any, url: RedisUrl, settings: Settings, options: dict[str, Any]) -> Any:  # noqa: ANN401 - redis-py's
+    """Return the pool for the master that Sentinels name. They have users of their own, and no databases."""
+    own = {"username": settings.sentinel_username, "password": settings.sentinel_password}
+    make = _make(library, library.Connection, options | own)
+    manager = library.sentinel.Sentinel([])
+    manager.sentinels = [library.Redis.from_pool(make(host)) for host in url.hosts]
+    chosen = _secured(library, library.sentinel.SentinelManagedConnection, options)
+    return library.sentinel.SentinelConnectionPool(url.service, manager, connection_class=chosen, db=url.db, **options)
+
+
+def _make(library: Any, connection: Any, options: dict[str, Any]) -> Make:  # noqa: ANN401 - redis-py's
+    chosen = _secured(library, connection, options)
+    return lambda host: library.ConnectionPool(connection_class=chosen, host=host[0], port=host[1], **options)
+
+
+def _secured(library: Any, connection: Any, options: dict[str, Any]) -> Any:  # noqa: ANN401 - redis-py's
+    if "tls" not in options:
+        return connection
+    from konductor_core.drivers import tls
+
+    return (tls.secure_async if library.__name__ == "redis.asyncio" else tls.secure)(connection)
+
+
+def _options(settings: Settings, url: RedisUrl, retry: type[Any]) -> dict[str, Any]:
+    """Return what connections of every topology have in common; the URL's own options win."""
     from redis.backoff import NoBackoff
 
-    url = settings.redis
-    options = _options(settings, url) | {"retry": retry(NoBackoff(), 0)}
-    if url.topology == "sentinel":
-        sentinels = library.sentinel.Sentinel(url.hosts, sentinel_kwargs=_asking(settings, options), **options)
-        return lambda: sentinels.master_for(url.service, db=url.db)
-    if url.topology == "unix":
-        return lambda: library.Redis(unix_socket_path=url.path, db=url.db, **options)
-    host, port = url.hosts[0]
-    return lambda **other: library.Redis(**{"host": host, "port": port, "db": url.db, **options, **other})
-
-
-def _asking(settings: Settings, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options for asking Sentinels: they have users of their own, and no databases."""
-    own = {"username": settings.sentinel_username, "password": settings.sentinel_password}
-    return options | own
-
-
-def _options(settings: Settings, url: RedisUrl) -> dict[str, Any]:
-    """Return what clients of every topology have in common; the URL's own options win."""
     options: dict[str, Any] = {
         "username": url.username,
         "password": url.password,
@@ -87,32 +105,14 @@ def _options(settings: Settings, url: RedisUrl) -> dict[str, Any]:
         "protocol": 2,
         "driver_info": None,  # two commands fewer on each new connection
         "max_connections": UNLIMITED,
+        "retry": retry(NoBackoff(), 0),
         "socket_timeout": settings.socket_timeout_ms / 1000,
         "socket_connect_timeout": settings.connect_timeout_ms / 1000,
         "socket_keepalive": True,  # redis-py's own: after 30 s of silence, every 5 s, 3 times
     }
-    if url.topology == "unix":
-        del options["socket_keepalive"]
-    options |= url.options
+    options |= {name: value for name, value in url.options.items() if not name.startswith("ssl_")}
     if url.tls:
-        options |= {"ssl": True} | _files(settings, url)
-        if version := options.get("ssl_min_version"):
-            import ssl
+        from konductor_core.drivers.tls import context
 
-            options["ssl_min_version"] = ssl.TLSVersion[version]
+        options["tls"] = context(settings, url)
     return options
-
-
-def _files(settings: Settings, url: RedisUrl) -> dict[str, str]:
-    """Return the certificate files by redis-py's names. A separate setting replaces what the URL has."""
-    files = {
-        "ssl_ca_certs": settings.redis_ca_file,
-        "ssl_certfile": settings.redis_cert_file,
-        "ssl_keyfile": settings.redis_key_file,
-    }
-    given = {name: path or str(url.options[name]) for name, path in files.items() if path or name in url.options}
-    for name, path in given.items():
-        if not os.access(path, os.R_OK):
-            reason = "cannot be read" if os.path.exists(path) else "does not exist"  # noqa: PTH110 - pathlib is slow to import
-            raise InvalidInput(f"{name.removeprefix('ssl_')} {quoted(path)} of the Redis connection {reason}")
-    return given

@@ -74,6 +74,10 @@ _BY_TEXT: Final[tuple[tuple[str, _Kind], ...]] = (
         "Too many connections",
         _Kind("is reached by as many connections as max_connections in the URL allows", "leave it out", passing=True),
     ),
+    (
+        "Connection not ready",  # it has said something before it was asked, and redis-py has not looked at it
+        _Kind("refuses this connection", "it has as many as its maxclients, or is in protected mode", passing=True),
+    ),
     ("closed by this process", _Kind("was left: this Konductor is closed")),
     (
         "Hostname mismatch",
@@ -91,17 +95,13 @@ _BY_TEXT: Final[tuple[tuple[str, _Kind], ...]] = (
         "CERTIFICATE_VERIFY_FAILED",
         _Kind("has a certificate that is not trusted here", "set KONDUCTOR_REDIS_CA_FILE to the CA that signed it"),
     ),
-    ("CERTIFICATE_REQUIRED", _CLIENT_CERTIFICATE),
-    ("ALERT_UNKNOWN_CA", _CLIENT_CERTIFICATE),
-    ("ALERT_BAD_CERTIFICATE", _CLIENT_CERTIFICATE),
-    ("HANDSHAKE_FAILURE", _CLIENT_CERTIFICATE),
-    ("NO_CERTIFICATE_OR_CRL_FOUND", _Kind("cannot be verified: the CA file has no certificate", "see its path")),
+    ("PROTOCOL_VERSION", _Kind("speaks no version of TLS that this client takes", "see ssl_min_version in the URL")),
+    ("_ALERT_", _CLIENT_CERTIFICATE),
     ("WRONG_VERSION_NUMBER", _NOT_TLS),
     ("RECORD_LAYER_FAILURE", _NOT_TLS),
 )
 """A part of what the server or OpenSSL said."""
 
-_OTHER_SCHEME: Final = _Kind("is a Sentinel", "use redis+sentinel://host:port/service")
 _TLS_ALERT: Final = r"b'\x15\x03"
 """How redis-py shows the beginning of a TLS record where it wants a reply."""
 
@@ -127,8 +127,8 @@ def _known(error: Exception, text: str, url: RedisUrl) -> _Kind | None:
         return _Kind("is one node of a cluster", "use redis+cluster:// instead of redis://")
     if "unknown command" in text and "SENTINEL" in text.upper():
         return _Kind("is not a Sentinel", "use redis:// for it, or name the Sentinels")
-    if "unknown command" in text and "EVAL" in text:
-        return _OTHER_SCHEME
+    if "unknown command" in text and ("EVAL" in text or "CLUSTER" in text):
+        return _Kind("is a Sentinel", "use redis+sentinel://host:port/service")
     if _TLS_ALERT in text:
         return _Kind("speaks TLS on this port", "use rediss:// instead of redis://")
     if "No master found" in text:
@@ -156,8 +156,10 @@ def _unreachable(error: Exception, text: str, url: RedisUrl) -> Unavailable:
     late = isinstance(error, (r.TimeoutError, TimeoutError))
     reason = "does not answer in time" if late else "cannot be reached"
     hint = "is it running, and is --redis-url right?"
-    if "closed by server" in text and not url.tls and url.topology != "unix":
-        hint += " if the port is one for TLS, use rediss://"
+    if late and url.tls:
+        hint = "is it running, and does it speak TLS on this port?"
+    elif not url.tls and url.topology != "unix" and ("reset by peer" in text or "closed by server" in text):
+        hint = "is it running? if its port is one for TLS, use rediss://"
     return Unavailable(f"Redis at {url.display} {reason} ({_short(text)})", hint=hint, passing=True)
 
 

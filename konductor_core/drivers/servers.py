@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from redis.exceptions import ClusterDownError, MovedError, RedisError
 
@@ -14,8 +14,6 @@ from konductor_core.flows.steps import Command
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from redis import Redis
-
 __all__ = ["Cluster", "Servers", "Single"]
 
 SLOTS: Command = Command(("CLUSTER", "SLOTS"))
@@ -24,8 +22,8 @@ SLOTS: Command = Command(("CLUSTER", "SLOTS"))
 class Single:
     """One server: standalone, behind a unix socket, or the master that Sentinels name whenever one connects."""
 
-    def __init__(self, client: Redis) -> None:
-        self._wire = Wire(client)
+    def __init__(self, pool: Any) -> None:  # noqa: ANN401 - redis-py's
+        self._wire = Wire(pool)
 
     def wire(self, _key: str) -> Wire:
         """Return the connections to the server that has a key."""
@@ -51,7 +49,7 @@ class Single:
 class Cluster:
     """The masters of a cluster, each met when it is first needed."""
 
-    def __init__(self, connect: Callable[[Address], Redis], seeds: tuple[Address, ...]) -> None:
+    def __init__(self, connect: Callable[[Address], Any], seeds: tuple[Address, ...]) -> None:
         self._connect = connect
         self._map = SlotMap(seeds)
         self._wires: dict[Address, Wire] = {}
@@ -64,7 +62,7 @@ class Cluster:
         address = self._map.owner(key)
         if address is None:
             self._map.stale = True
-            raise ClusterDownError("Hash slot not served")
+            raise ClusterDownError("Hash slot not served", status_code="CLUSTERDOWN")
         return self._at(address)
 
     def at_hand(self, key: str) -> Wire | None:
@@ -99,7 +97,7 @@ class Cluster:
         with self._lock:
             if self._map.version != version:
                 return  # another thread has asked meanwhile
-            problem: Exception = ClusterDownError("Hash slot not served")
+            problem: Exception = ClusterDownError("Hash slot not served", status_code="CLUSTERDOWN")
             for address in self._map.candidates():
                 try:
                     rows, _ = self._at(address).perform(SLOTS, 0)

@@ -19,8 +19,6 @@ from redis.exceptions import ConnectionError, NoScriptError, ResponseError, Time
 from konductor_core.flows.steps import Call
 
 if TYPE_CHECKING:
-    from redis import Redis
-
     from konductor_core.flows.steps import Command
     from konductor_core.scripts import Script
 
@@ -69,9 +67,8 @@ class Packer:
 class Wire:
     """The connections to one server, kept checked out; any thread may use one, and a forked child starts anew."""
 
-    def __init__(self, client: Redis) -> None:
-        self.client = client  # it would close its pool when it is forgotten
-        self.pool: Any = client.connection_pool
+    def __init__(self, pool: Any) -> None:  # noqa: ANN401 - redis-py's
+        self.pool = pool
         self._process = os.getpid()
         self._idle: deque[Any] = deque()
         self._packer = Packer()
@@ -179,3 +176,5 @@ class Wire:
         """Close all connections, those in use too, for good."""
         self._process = CLOSED
         self.pool.disconnect()
+        for sentinel in getattr(getattr(self.pool, "sentinel_manager", None), "sentinels", ()):
+            sentinel.connection_pool.disconnect()

@@ -22,7 +22,7 @@ def fake_bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     clock = FakeClock(monkeypatch)
     client = fakeredis.FakeRedis(server=fakeredis.FakeServer(server_type="redis"), decode_responses=True)
     k = Konductor("redis://nowhere", namespace=NAMESPACE)
-    k.driver.servers = Single(client)
+    k.driver.servers = Single(client.connection_pool)
     return Bench(client, k, clock)
 
 
