@@ -6,12 +6,12 @@ import json
 import random
 import signal
 import threading
-from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from konductor_core.client import Konductor
 from konductor_core.errors import KonductorError
+from tests.servers import until
 
 if TYPE_CHECKING:
     import socket
@@ -27,19 +27,19 @@ class Link:
     """A worker's connection to its test: JSON lines in both directions."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self._file = connection.makefile("rw", encoding="utf-8")
+        self._connection = connection
+        self._words = connection.makefile("r", encoding="utf-8")
         self._lock = threading.Lock()
 
     def say(self, op: str, **fields: Any) -> None:
         """Say something, with the moment just before."""
         line = json.dumps({"t": monotonic(), "op": op, **fields})
         with self._lock:
-            self._file.write(line + "\n")
-            self._file.flush()
+            self._connection.sendall(line.encode() + b"\n")
 
     def hear(self) -> dict[str, Any] | None:
         """Return the test's next words, or None at the end."""
-        line = self._file.readline()
+        line = self._words.readline()
         return json.loads(line) if line else None
 
     def say_held(self, lease: Lease) -> None:
@@ -143,34 +143,38 @@ def _use(link: Link, lease: Lease, chance: random.Random) -> None:
     lease.release()
 
 
+class _Strike:
+    """Raises an interrupt at the next SIGINT, if it is armed. An Event would block in its own signal handler."""
+
+    def __init__(self) -> None:
+        self.armed = self.struck = False
+        signal.signal(signal.SIGINT, self._strike)
+
+    def _strike(self, *_: object) -> None:
+        self.struck = True
+        if self.armed:
+            self.armed = False
+            raise KeyboardInterrupt
+
+
 def be_interrupted(link: Link, *, url: str, namespace: str, turns: int) -> None:
     """Acquire under a new holder each turn, while the test interrupts once at any moment of it."""
-    struck = threading.Event()
-
-    def strike(*_: object) -> None:
-        struck.set()
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, strike)
+    strike = _Strike()
     with Konductor(url, namespace=namespace) as k:
         for turn in range(turns):
-            struck.clear()
-            what = "interrupted"
-            with suppress(KeyboardInterrupt):
-                link.say("asks", turn=turn)
+            strike.struck = False
+            link.say("asks", turn=turn)
+            lease = None
+            try:
+                strike.armed = True
                 lease = k.semaphore("one").acquire(ttl="30s", timeout="20s", holder=f"turn-{turn}")
-                what = "held"
-                _release_for_sure(lease)
-            with suppress(KeyboardInterrupt):
-                struck.wait()
-            link.say(what, turn=turn)
-
-
-def _release_for_sure(lease: Lease) -> None:
-    try:
-        lease.release()
-    except KeyboardInterrupt:
-        lease.release()
+                strike.armed = False
+            except KeyboardInterrupt:
+                pass
+            until(lambda: strike.struck, "the test has interrupted", interval=0.001)
+            if lease is not None:
+                lease.release()
+            link.say("held" if lease else "interrupted", turn=turn)
 
 
 def wait_for_barrier(link: Link, url: str, namespace: str, name: str) -> None:

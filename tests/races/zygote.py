@@ -8,6 +8,7 @@ process, and this process ends with its input.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import importlib
 import json
 import os
@@ -36,6 +37,7 @@ def main(address: str) -> None:
 
 
 def be_worker(address: str, job: Callable[..., None], arguments: dict[str, Any]) -> Never:
+    faulthandler.register(signal.SIGUSR1)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.close(0)
