@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -22,11 +21,10 @@ from konductor_core.identity import Kind, arrival_id, check_count, check_name
 
 if TYPE_CHECKING:
     from koncli.execution.keeper import Ended
+    from koncli.execution.release import Release
     from konductor_core.lease import Lease
 
 GRACE_MS = 10_000
-RELEASE_PATIENCE = 5.0
-"""Seconds after which a release that gets no answer is left to the TTL."""
 
 
 def _amount(value: str, what: str) -> tuple[str, int]:
@@ -79,7 +77,7 @@ def _exit_code(value: str, what: str) -> int:
     metavar="DURATION",
     help="How long the command has between TERM and KILL if the lease is lost: 10s, at most a third of the TTL.",
 )
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND [ARGUMENT]...")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND [ARGUMENT]...")
 @pass_app
 def exec_(
     app: App,
@@ -108,10 +106,12 @@ def exec_(
     """
     from koncli.execution.keeper import Keeper
     from koncli.execution.program import find_program
+    from koncli.execution.release import Release
 
     if len(semaphores) > 1:
         raise InvalidInput(
-            "exec holds permits of one semaphore", hint="for more, run koncli exec within koncli exec, in one order"
+            "exec holds permits of one semaphore",
+            hint="for more, run koncli exec within koncli exec, always in the same order",
         )
     name, permits = semaphores[0]
     label = ref(Kind.SEMAPHORE, name)
@@ -120,6 +120,7 @@ def exec_(
     with Keeper.of(path, command, lambda text: message(f"{label}: {text}")) as keeper:
         try:
             with Waiting(label) as progress:
+                # The client comes after the guardian's fork, which is to have no thread and no connection of ours.
                 lease = (
                     app.client()
                     .semaphore(name)
@@ -137,12 +138,13 @@ def exec_(
                 )
         except Denied as error:
             _refuse(app, error, conflict_exit_code)
+        release = Release(lease, label)
         try:
             ended = keeper.run(lease, _variables(app, name, lease), _grace(grace, lease, label))
         finally:
             keeper.close()
-            released = _release(lease, label)
-    _leave(ended, path, label, lost=ended.lost or not released)
+            release.perform()
+    _leave(app, ended, release, path)
 
 
 def _check_grace(grace: str | None, ttl: str | None) -> None:
@@ -189,44 +191,38 @@ def _refuse(app: App, error: Denied, code: int | None) -> NoReturn:
     click.get_current_context().exit(code)
 
 
-def _release(lease: Lease, label: str) -> bool:
-    """Give the permits back; False if they were lost. A Redis that does not answer is not waited for long."""
-    outcomes: list[str | KonductorError] = []
-
-    def give_back() -> None:
-        try:
-            outcomes.append(str(lease.release()))
-        except KonductorError as error:
-            outcomes.append(error)
-
-    thread = threading.Thread(target=give_back, name="koncli-release", daemon=True)
-    thread.start()
-    thread.join(min(RELEASE_PATIENCE, lease.expires_in))
-    outcome = outcomes[0] if outcomes else "no answer in time"
-    if outcome in {"expired", "not-held"} or lease.lost.is_set():
-        return False
-    left = lease.expires_in
-    if outcome != "released" and left > 1:
-        ends = "somebody has to release it" if left == float("inf") else f"the lease ends by itself in {left:.0f}s"
-        message(f"{label}: could not be released ({outcome}); {ends}")
-    return True
-
-
-def _leave(ended: Ended, path: str, label: str, *, lost: bool) -> NoReturn:
+def _leave(app: App, ended: Ended, release: Release, path: str) -> NoReturn:
     """End as the command did, or say why not."""
+    try:
+        code = _verdict(ended, release, path)
+    except KonductorError as error:
+        if not release.hangs:
+            raise
+        from koncli.failures import print_error
+
+        print_error(error, as_json=app.out.mode == "json")
+        code = error.exit_code
+    if release.hangs:
+        os._exit(code)  # closing a connection under a thread that reads from it makes it fail, loudly
+    click.get_current_context().exit(code)
+
+
+def _verdict(ended: Ended, release: Release, path: str) -> int:
+    """Return the exit code; raises what else there is to tell."""
     if ended.failed:
         from koncli.execution.program import not_started
 
         raise not_started(path, ended.failed)
-    if lost:
+    if ended.lost or release.lost:
         raise LeaseLost(
-            f"lost the lease on {label} while the command ran: {ended}",
+            f"lost the lease on {release.label} while the command ran: {ended}",
             hint="others may have held it meanwhile; what the command writes to can refuse its KONDUCTOR_TOKEN",
         )
     if ended.left:
-        message(f"{label}: released; {ended.left} processes that the command left behind go on without it")
+        processes, go = ("process", "goes") if ended.left == 1 else ("processes", "go")
+        message(f"{release.label}: released; {ended.left} {processes} that the command left behind {go} on without it")
     if ended.interrupted and ended.signal == signal.SIGINT:
         # Only this tells the script around us that its user wants to end it, too.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
-    click.get_current_context().exit(ended.code)
+    return ended.code

@@ -7,8 +7,8 @@ The keeper says
     {"lost": true}         the lease is gone: end the command
 and the guardian
     {"started": true}
-    {"failed": number, "program": path}                the command did not start, for this errno
-    {"ending": seconds}                                TERM was sent, KILL follows after so long
+    {"failed": number}     the command did not start, for this errno
+    {"ending": seconds}    TERM was sent, KILL follows after so long
     {"ended": code, "signal": number, "killed": bool, "stopped": bool, "lost": bool, "left": n}
         the end, after everything below the command has ended too if it was lost or died of a signal; `stopped` if it
         was killed as it lay stopped; `left` processes go on
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 from typing import Any
 
 Message = dict[str, Any]
@@ -43,10 +44,8 @@ class Channel:
 
     def send(self, message: Message) -> None:
         """Tell the other one; if it has ended, the next `receive` says so."""
-        try:
+        with suppress(OSError):
             self._socket.sendall(json.dumps(message).encode() + b"\n")
-        except OSError:
-            pass
 
     def receive(self) -> list[Message]:
         """Return what has come, waiting for at least a part of a message; at the end nothing, and `open` is False."""

@@ -1,16 +1,18 @@
-"""The keeper: koncli's own process while a command runs. It keeps the lease, and tells the guardian of it and of signals."""
+"""The keeper: koncli's own process while a command runs. It keeps the lease, and tells the guardian what happens."""
 
 from __future__ import annotations
 
 import os
 import select
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from koncli.execution import processes
 from koncli.execution.channel import Channel
-from koncli.execution.guardian import FORWARDED, KILL_PATIENCE, guard
+from koncli.execution.command import FORWARDED, KILL_PATIENCE, Command
+from koncli.execution.guardian import guard
 from koncli.execution.processes import clock
 from koncli.execution.terminal import Terminal
 
@@ -76,7 +78,7 @@ class Keeper:
         pid = os.fork()
         if pid == 0:
             ours.close()
-            guard(theirs, path, argv, ignored)
+            guard(theirs, Command(path, argv, ignored))
         theirs.close()
         return cls(ours, pid, say)
 
@@ -89,26 +91,24 @@ class Keeper:
         ttl = lease.ttl_ms / 1000
         nap = min(LONGEST_NAP, ttl / 12) if ttl else LONGEST_NAP
         self._grace = grace
-        before = self._listen()
-        try:
-            self._channel.send(
-                {
-                    "start": dict(variables),
-                    "until": self._until(lease),
-                    "grace": grace,
-                    "margin": min(1.0, max(0.02, ttl / 20)),
-                    "terminal": self._terminal.present,
-                }
-            )
-            while self._ended is None:
-                self._look_at(lease)
-                ready, _, _ = select.select([self._channel, self._wake], [], [], nap)
-                if self._wake in ready:
-                    self._pass_on(os.read(self._wake, 4096))
-                if self._channel in ready:
-                    self._hear(lease)
-        finally:
-            self._be_as(before)
+        self._listen()
+        self._channel.send(
+            {
+                "start": dict(variables),
+                "until": self._until(lease),
+                "grace": grace,
+                "margin": min(1.0, max(0.02, ttl / 20)),
+                "terminal": self._terminal.present,
+            }
+        )
+        while self._ended is None:
+            self._look_at(lease)
+            ready, _, _ = select.select([self._channel.fileno(), self._wake], [], [], nap)
+            if self._wake in ready:
+                self._pass_on(os.read(self._wake, 4096))
+            if self._channel.fileno() in ready:
+                self._hear(lease)
+        signal.set_wakeup_fd(-1)
         if self._ended.lost:
             self._terminal.restore()
         return self._ended
@@ -124,30 +124,20 @@ class Keeper:
         if not self._guardian:
             return
         self._channel.close()
-        try:
+        with suppress(ChildProcessError):  # if it was killed it has been collected
             os.waitpid(self._guardian, 0)
-        except ChildProcessError:  # it was killed
-            pass
         self._guardian = 0
 
     # ---- signals
 
-    def _listen(self) -> dict[int, object]:
-        """Have signals written to our pipe; returns how they were handled before."""
+    def _listen(self) -> None:
+        """Have signals written to our pipe from now on; none cuts short what follows the command."""
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
-        before: dict[int, object] = {}
         for signum in FORWARDED:
             if signal.getsignal(signum) is not signal.SIG_IGN:
-                before[signum] = signal.signal(signum, lambda *_: None)
+                signal.signal(signum, lambda *_: None)
         # What we have to say on a terminal must not stop us.
-        before[signal.SIGTTOU] = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-        return before
-
-    @staticmethod
-    def _be_as(before: dict[int, object]) -> None:
-        signal.set_wakeup_fd(-1)
-        for signum, handler in before.items():
-            signal.signal(signum, handler)  # type: ignore[arg-type]  # as signal.signal gave it
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 
     def _pass_on(self, numbers: bytes) -> None:
         for signum in numbers:
@@ -204,7 +194,7 @@ class Keeper:
         elif "ending" in message:
             why = "is lost" if lease.lost.is_set() else "cannot be renewed in time"
             self._say(f"the lease {why}: ending the command, and killing it in {message['ending']:.1f}s")
-        elif "ended" in message:
+        elif "ended" in message and self._ended is None:
             self._ended = Ended(
                 code=message["ended"],
                 signal=message["signal"],

@@ -10,7 +10,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LINUX = sys.platform == "linux"
 
@@ -22,7 +26,7 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def clock() -> float:
-    """Seconds of a monotonic clock that is the same in all processes and, on Linux, goes on while the machine sleeps."""
+    """Seconds of a monotonic clock, the same in all processes; on Linux it goes on while the machine sleeps."""
     return time.clock_gettime(_CLOCK)
 
 
@@ -48,6 +52,11 @@ def adopt_orphans() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
+def go_on_after_parent() -> None:
+    """Have a stop of this process ended when its parent ends."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)
+
+
 def die_with(parent: int) -> None:
     """Have this process killed when its parent ends; end at once if that has happened already."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -62,10 +71,8 @@ def call_itself(name: str) -> None:
 
 def send(pid: int, signum: int) -> None:
     """Send a signal; a process that has ended, or that runs as somebody else by now, gets none."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signum)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def descendants(root: int) -> list[int]:

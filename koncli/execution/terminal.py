@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from typing import Any
 
 
 class Terminal:
@@ -12,7 +14,7 @@ class Terminal:
         import termios
 
         self._fd = -1
-        self._modes: list[object] | None = None
+        self._modes: Any = None
         try:
             self._fd = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
             if self._is_ours():
@@ -31,10 +33,8 @@ class Terminal:
             return
         import termios
 
-        try:
+        with suppress(termios.error):
             termios.tcsetattr(self._fd, termios.TCSADRAIN, self._modes)
-        except termios.error:
-            pass
 
     def _is_ours(self) -> bool:
         """Whether we are in the foreground, or nobody is any more."""
