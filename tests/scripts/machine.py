@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import RuleBasedStateMachine
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from tests.scripts.conftest import fake_bench, real_bench
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.servers import Server
 
-__all__ = ["ComparingMachine", "profile"]
+__all__ = ["ComparingMachine", "profile", "try_out"]
 
 DEEP: Final = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 MOVE: Final = 7
@@ -42,6 +42,11 @@ def profile(quick: int, deep: int, steps: int) -> settings:
     )
 
 
+def try_out(make: Callable[[], RuleBasedStateMachine], how: settings) -> None:
+    """Run examples of the machine that `make` returns."""
+    run_state_machine_as_test(cast("Any", make), settings=how)
+
+
 class ComparingMachine(RuleBasedStateMachine):
     """A backend of its own; `server` None is fakeredis."""
 
@@ -59,6 +64,10 @@ class ComparingMachine(RuleBasedStateMachine):
     def in_time(self) -> bool:
         """Whether the server's time is still as good as the model's."""
         return self.exact or monotonic() - self._began < PATIENCE
+
+    def too_late(self) -> bool:
+        """Whether what was just read may be from a time the model does not know."""
+        return not self.in_time
 
     def compare(self, real: Callable[[], Any], model: Callable[[], Any]) -> Any:
         """Do the same in both worlds and assert that they answer the same; return the answer."""

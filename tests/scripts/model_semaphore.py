@@ -94,11 +94,11 @@ class SemaphoreModel:
         """Grant to everybody whose turn it is. Who asks right now has confirmed by that."""
         for wish in self.wishes.values():
             wish.aged = wish.aged or (wish.stands and wish.ages <= self.now)
-        while wish := self._next():
-            wish.stands = False
-            self._grant(wish, claim=wish.id != caller)
-            if wish.id == caller:
-                del self.wishes[wish.id]
+        while turn := self._next():
+            turn.stands = False
+            self._grant(turn, claim=turn.id != caller)
+            if turn.id == caller:
+                del self.wishes[turn.id]
 
     def _next(self) -> Wish | None:
         for wish in self.queue:
@@ -225,13 +225,14 @@ class SemaphoreModel:
         self._serve()
         return self.did[request][0]
 
-    def cancel(self, request: str, holder: str) -> None:
+    def cancel(self, request: str, holder: str) -> str:
         self._notice()
         if holder in self.leases and self.leases[holder].request == request:
             del self.leases[holder]
         self.wishes.pop(request, None)
         self.cancelled[request] = self.now + MEMORY_TTL
         self._serve()
+        return "cancelled"
 
     # -------------------------------------------------------------- the object
 
@@ -246,12 +247,13 @@ class SemaphoreModel:
             return "created"
         return "unchanged" if before == (permits, ttl, policy, bypass) else "updated"
 
-    def reset(self) -> None:
+    def reset(self) -> bool:
         """End every lease; who waits goes on waiting."""
         self._notice()
         self.leases.clear()
         self.ended.clear()
         self._serve()
+        return True
 
     def delete(self) -> bool:
         """Forget the object. Who waits is sent to ask again, and keeps its place."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from konductor_core.errors import InvalidInput
-from tests.scripts.bench import Bench
+
+if TYPE_CHECKING:
+    from tests.scripts.bench import Bench
 
 
 def test_a_semaphore_without_ttl_refuses_a_holder_outside_pods(bench: Bench) -> None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, initialize, rule
 
 from konductor_core.durations import CLAIM_WINDOW, PROBE_WINDOW, WAITER_TTL
 from konductor_core.flows.leases import RELEASE, RENEW
 from konductor_core.flows.steps import Call
 from tests.scripts.audit import assert_leases_agree, assert_only_passing_keys
-from tests.scripts.machine import ComparingMachine, profile
+from tests.scripts.machine import ComparingMachine, profile, try_out
 from tests.scripts.model_semaphore import SemaphoreModel, Wish
 
 if TYPE_CHECKING:
     from tests.scripts.bench import Request
     from tests.servers import Server
+
+Pair: TypeAlias = "tuple[Request, Wish]"
 
 SECOND = 1_000
 HOLDERS = st.sampled_from(["a", "b", "c", "d:{}", "e é"])
@@ -69,7 +72,7 @@ class SemaphoreMachine(ComparingMachine):
     @rule()
     def reset(self) -> None:
         if self.model.permits is not None:
-            self.compare(lambda: bool(self.sem.reset()), lambda: self.model.reset() is None)
+            self.compare(lambda: bool(self.sem.reset()), self.model.reset)
 
     @rule()
     def delete(self) -> None:
@@ -80,52 +83,55 @@ class SemaphoreMachine(ComparingMachine):
 
     # ------------------------------------------------------------- requests
 
-    @rule(target=requests, holder=HOLDERS, amount=AMOUNTS, ttl=TTLS, priority=PRIORITIES)
-    def new_request(self, holder: str, amount: int, ttl: int | None, priority: int) -> tuple[Request, Wish]:
+    def a_request(self, holder: str, amount: int, ttl: int | None, priority: int) -> Pair:
         request = self.bench.ask(holder, amount, ttl_ms=ttl, priority=priority)
         return request, Wish(request.id, holder, amount, priority, ttl, place=0, ages=0, known_until=0)
 
     @rule(target=requests, holder=HOLDERS, amount=AMOUNTS, ttl=TTLS, priority=PRIORITIES)
-    def wait_anew(self, holder: str, amount: int, ttl: int | None, priority: int) -> tuple[Request, Wish]:
-        pair = self.new_request(holder, amount, ttl, priority)
+    def new_request(self, holder: str, amount: int, ttl: int | None, priority: int) -> Pair:
+        return self.a_request(holder, amount, ttl, priority)
+
+    @rule(target=requests, holder=HOLDERS, amount=AMOUNTS, ttl=TTLS, priority=PRIORITIES)
+    def wait_anew(self, holder: str, amount: int, ttl: int | None, priority: int) -> Pair:
+        pair = self.a_request(holder, amount, ttl, priority)
         self.wait(pair)
         return pair
 
     @rule(holder=HOLDERS, amount=AMOUNTS, ttl=TTLS)
     def attempt_anew(self, holder: str, amount: int, ttl: int | None) -> None:
-        self.attempt(self.new_request(holder, amount, ttl, 0))
+        self.attempt(self.a_request(holder, amount, ttl, 0))
 
     @rule(crowd=CROWDS, together=st.booleans())
     def a_crowd_comes(self, crowd: list[tuple[str, int, int]], together: bool) -> None:  # noqa: FBT001 - drawn
         """Several holders wait, at once or one after the other."""
         for holder, amount, priority in crowd:
-            self.wait(self.new_request(holder, amount, None, priority))
+            self.wait(self.a_request(holder, amount, None, priority))
             if not together:
                 self.model.now += self.move(10 * SECOND)
 
     @rule(pair=requests)
-    def attempt(self, pair: tuple[Request, Wish]) -> None:
+    def attempt(self, pair: Pair) -> None:
         request, wish = pair
         self.compare(lambda: request.attempt().code, lambda: self.model.acquire(replace(wish), wait=False))
 
     @rule(pair=requests)
-    def wait(self, pair: tuple[Request, Wish]) -> None:
+    def wait(self, pair: Pair) -> None:
         request, wish = pair
         self.compare(lambda: request.wait().code, lambda: self.model.acquire(replace(wish), wait=True))
 
     @rule(pair=requests)
-    def challenge(self, pair: tuple[Request, Wish]) -> None:
+    def challenge(self, pair: Pair) -> None:
         """Another process with the same holder asks until the probe has ended."""
         if self.exact:  # on a real server the probe's one second is too short to be sure of
-            other = self.new_request(pair[1].holder, pair[1].amount, pair[1].ttl, 0)
+            other = self.a_request(pair[1].holder, pair[1].amount, pair[1].ttl, 0)
             self.wait(other)
             self.model.now += self.move(PROBE_WINDOW)
             self.wait(other)
 
     @rule(pair=requests)
-    def cancel(self, pair: tuple[Request, Wish]) -> None:
+    def cancel(self, pair: Pair) -> None:
         request, wish = pair
-        self.compare(lambda: request.cancel() == "cancelled", lambda: self.model.cancel(wish.id, wish.holder) is None)
+        self.compare(request.cancel, lambda: self.model.cancel(wish.id, wish.holder))
 
     @rule()
     def everybody_shows_a_sign_of_life(self) -> None:
@@ -133,7 +139,10 @@ class SemaphoreMachine(ComparingMachine):
             request = self.bench.ask(wish.holder, wish.amount, ttl_ms=wish.ttl, priority=wish.priority)
             call = request.spec.call("wait")
             call.args = (wish.id, *call.args[1:])
-            self.compare(lambda c=call: self.bench.run(c)[0], lambda w=wish: self.model.acquire(replace(w), wait=True))
+            self.compare(partial(self.code_of, call), partial(self.model.acquire, replace(wish), wait=True))
+
+    def code_of(self, call: Call) -> str:
+        return str(self.bench.run(call)[0])
 
     # --------------------------------------------------------------- leases
 
@@ -178,7 +187,7 @@ class SemaphoreMachine(ComparingMachine):
         if self.model.permits is None or not self.in_time:
             return
         status, now = self.sem.status(), self.bench.clock.now_ms()
-        if not self.in_time:
+        if self.too_late():
             return
         assert status.in_use == self.model.in_use
         assert [each.holder for each in status.waiters] == [wish.holder for wish in self.model.queue]
@@ -213,8 +222,8 @@ class SemaphoreMachine(ComparingMachine):
 
 
 def test_a_semaphore_on_fakeredis_does_what_the_model_does() -> None:
-    run_state_machine_as_test(lambda: SemaphoreMachine(None), settings=profile(100, 2_000, 25))
+    try_out(lambda: SemaphoreMachine(None), profile(100, 2_000, 25))
 
 
 def test_a_semaphore_on_a_real_server_does_what_the_model_does(server: Server) -> None:
-    run_state_machine_as_test(lambda: SemaphoreMachine(server), settings=profile(150, 5_000, 25))
+    try_out(lambda: SemaphoreMachine(server), profile(150, 5_000, 25))
