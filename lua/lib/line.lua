@@ -61,7 +61,7 @@ local function keep_request(ask)
     end
   end
   call('PEXPIRE', key, WAITER_TTL)
-  call('PEXPIRE', KEYS[3], 2 * WAITER_TTL)
+  call('PEXPIRE', KEYS[3], WAITER_TTL)
   return known
 end
 

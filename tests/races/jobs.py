@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from konductor_core.flows.steps import Progress
     from konductor_core.lease import Lease
 
-__all__ = ["Link", "be_interrupted", "compete", "serve", "wait_for_barrier"]
+__all__ = ["Link", "arrive_once", "be_interrupted", "compete", "go_round", "serve", "wait_for_barrier"]
 
 
 class Link:
@@ -175,6 +175,21 @@ def be_interrupted(link: Link, *, url: str, namespace: str, turns: int) -> None:
             if lease is not None:
                 lease.release()
             link.say("held" if lease else "interrupted", turn=turn)
+
+
+def arrive_once(link: Link, *, url: str, namespace: str, name: str, arrival: str) -> None:
+    """Arrive under an id, and say what came of it."""
+    with Konductor(url, namespace=namespace) as k:
+        link.say("arrives", id=arrival)
+        done = k.barrier(name).arrive(arrival)
+        link.say("arrived", id=arrival, counted=done.counted, cycle=done.cycle)
+
+
+def go_round(link: Link, *, url: str, namespace: str, name: str, arrival: str, turns: int) -> None:
+    """Arrive at each cycle of a barrier and wait until it opens."""
+    with Konductor(url, namespace=namespace) as k:
+        for _ in range(turns):
+            link.say("opened", cycle=k.barrier(name).arrive_and_wait(arrival, timeout=30).cycle)
 
 
 def wait_for_barrier(link: Link, url: str, namespace: str, name: str) -> None:

@@ -1,0 +1,145 @@
+"""A reply that is lost after its request was executed: the retry answers the same, and nothing counts twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from konductor_core.client import Konductor
+from konductor_core.errors import WaitTimeout
+from konductor_core.flows.leases import Released
+from konductor_core.scripts import SCRIPTS
+from tests.checker import check_permits
+from tests.checker_clients import check_barrier
+from tests.history import Recorder, stream_of
+from tests.proxy import Proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.history import Event
+    from tests.races.conftest import Place
+
+
+class Line:
+    """A library behind a proxy that loses replies, and one that talks to the server directly."""
+
+    def __init__(self, place: Place, proxy: Proxy, loss: str) -> None:
+        self.place = place
+        self.proxy = proxy
+        self.loss = loss
+        self.k = Konductor(f"{proxy.url}?socket_timeout=0.3", namespace="races")
+
+    def lose(self, script: str) -> None:
+        """Lose the next reply of a script, once it was executed."""
+        sha = SCRIPTS[script].sha
+        self.place.client.script_load(SCRIPTS[script].source)  # or the reply would say that it is unknown
+        self.proxy.lose_reply(sha) if self.loss == "cut" else self.proxy.swallow_reply(sha)
+
+    def was_repeated(self, script: str) -> bool:
+        """Tell whether the script was called again after the loss."""
+        return self.proxy.seen(SCRIPTS[script].sha) > 1
+
+    def events(self, kind: str, name: str) -> list[Event]:
+        with Recorder(self.place.client, stream_of("races", kind, name)) as recorder:
+            return recorder.complete()
+
+
+@pytest.fixture(params=["cut", "swallow"])
+def line(place: Place, request: pytest.FixtureRequest) -> Iterator[Line]:
+    with Proxy(place.server) as proxy:
+        made = Line(place, proxy, request.param)
+        made.k.semaphore("one").define(permits=3)
+        with made.k:
+            yield made
+
+
+@pytest.mark.parametrize("timeout", ["0", "20s", None])
+def test_an_acquire_is_granted_once(line: Line, timeout: str | None) -> None:
+    line.lose("permit_acquire")
+    lease = line.k.semaphore("one").acquire(2, ttl="30s", timeout=timeout, holder="a")
+    assert line.was_repeated("permit_acquire")
+    status = line.place.k.semaphore("one").status()
+    assert (status.in_use, status.counters["grants"]) == (2, 1)
+    assert (status.holders[0].token, status.holders[0].permits) == (lease.token, 2)
+    assert check_permits(line.events("semaphore", "one")) == []
+
+
+def test_a_place_in_the_queue_is_taken_once(line: Line) -> None:
+    holder = line.place.k.semaphore("one").acquire(3, ttl="30s", holder="other")
+    line.lose("permit_acquire")
+    with pytest.raises(WaitTimeout):
+        line.k.semaphore("one").acquire(ttl="30s", timeout="500ms", holder="a")
+    holder.release()
+    assert [event.type for event in line.events("semaphore", "one") if event.holder == "a"] == ["queued", "timeout"]
+    assert line.place.k.semaphore("one").status().in_use == 0
+
+
+def test_a_confirmation_keeps_the_grant(line: Line) -> None:
+    holder = line.place.k.semaphore("one").acquire(3, ttl="30s", holder="other")
+
+    def hand_over(progress: object) -> None:
+        line.lose("permit_acquire")
+        holder.release()
+
+    lease = line.k.semaphore("one").acquire(ttl="30s", timeout="20s", holder="a", on_progress=hand_over)
+    assert line.was_repeated("permit_acquire")
+    assert [event.type for event in line.events("semaphore", "one") if event.holder == "a"] == ["queued", "granted"]
+    assert lease.expires_in > 25
+
+
+def test_a_release_frees_once_and_says_so(line: Line) -> None:
+    lease = line.k.semaphore("one").acquire(2, ttl="30s", holder="a")
+    line.lose("permit_release")
+    assert lease.release() is Released.RELEASED
+    assert line.was_repeated("permit_release")
+    assert check_permits(line.events("semaphore", "one")) == []
+    assert [event.type for event in line.events("semaphore", "one") if event.holder == "a"] == ["granted", "released"]
+
+
+def test_a_cancelled_wait_is_counted_once(line: Line) -> None:
+    line.place.k.semaphore("one").acquire(3, ttl="30s", holder="other")
+    line.lose("permit_cancel")
+    with pytest.raises(WaitTimeout):
+        line.k.semaphore("one").acquire(ttl="30s", timeout="300ms", holder="a")
+    assert line.was_repeated("permit_cancel")
+    status = line.place.k.semaphore("one").status()
+    assert (status.waiting, status.counters["timeouts"]) == (0, 1)
+
+
+def test_an_arrival_is_counted_once(line: Line) -> None:
+    line.k.barrier("all").define(expected=2)
+    line.lose("barrier_arrive")
+    first = line.k.barrier("all").arrive("a")
+    assert line.was_repeated("barrier_arrive")
+    assert (first.counted, first.arrived, first.phase) == (True, 1, "Waiting")
+    line.lose("barrier_arrive")
+    last = line.k.barrier("all").arrive("b")
+    assert (last.counted, last.arrived, last.phase) == (True, 2, "Open")
+    assert not line.k.barrier("all").arrive("a").counted
+    assert check_barrier(line.events("barrier", "all"), [], 2) == []
+
+
+def test_the_last_arrival_of_a_cycle_is_not_the_first_of_the_next(line: Line) -> None:
+    line.k.barrier("all").define(expected=2, cyclic=True)
+    for cycle in (1, 2):
+        assert line.k.barrier("all").arrive("a").cycle == cycle
+        line.lose("barrier_arrive")
+        last = line.k.barrier("all").arrive("b")
+        assert (last.counted, last.cycle, last.arrived, last.phase) == (True, cycle, 2, "Open")
+        status = line.place.k.barrier("all").status()
+        assert (status.cycle, status.last_opened_cycle, status.arrived) == (cycle + 1, cycle, 0)
+    assert check_barrier(line.events("barrier", "all"), [], 2) == []
+
+
+def test_a_definition_a_reset_and_a_deletion_happen_once(line: Line) -> None:
+    semaphore = line.k.semaphore("one")
+    for script, act in (("permit_define", lambda: semaphore.define(9)), ("permit_reset", semaphore.reset)):
+        line.lose(script)
+        act()
+        assert line.was_repeated(script)
+    types = [event.type for event in line.events("semaphore", "one")]
+    assert types == ["created", "updated", "reset"]
+    line.lose("permit_delete")
+    assert semaphore.delete() is True
