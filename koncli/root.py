@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("koncli.status:status", "Show one object."),
     "events": ("koncli.events:events", "Print what happened to objects."),
     "exec": ("koncli.exec:exec_", "Run a command while holding permits."),
+    "top": ("koncli.top:top", "Show objects, holders, waiters and events, live."),
     "local": ("koncli.local.cli:local", "Run manifests on this machine."),
     "version": ("koncli.version:version", "Print versions."),
     "completion": ("koncli.completion:completion", "Print a shell's completion script."),
