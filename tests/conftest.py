@@ -60,9 +60,10 @@ def _directory() -> Path:
 
 
 @contextmanager
-def _present() -> Iterator[None]:
-    """Skip or fail the test if the server it wants is missing."""
+def _present(kind: Kind) -> Iterator[None]:
+    """Skip or fail the test if the server it wants is missing; nothing has been made for it then."""
     try:
+        version(kind)
         yield
     except MissingServerError as error:
         if _in_ci():
@@ -79,7 +80,7 @@ class SharedServers:
 
     def empty(self, kind: Kind) -> Server:
         if kind not in self._servers:
-            with _present():
+            with _present(kind):
                 made = topologies.deployment(kind, _directory())
                 self._servers[kind] = cast("Server", self._stack.enter_context(made))  # all are used like one
         server = self._servers[kind]
@@ -166,7 +167,7 @@ def fresh_server() -> Iterator[FreshServer]:
             sentinel: bool = False,
             options: Mapping[str, str | list[str]] | None = None,
         ) -> Server:
-            with _present():
+            with _present(kind):
                 return stack.enter_context(Server(kind, _directory(), tcp=tcp, sentinel=sentinel, options=options))
 
         yield make
