@@ -1,7 +1,7 @@
 """An independent judge of the permit mechanism: reads a semaphore's history, and says what broke a promise.
 
 It shares no code with Konductor. It plays the events of one object in the server's order against its own idea of who
-holds and who waits, and collects violations of DESIGN 5 and 13:
+holds and who waits, and collects what breaks a promise:
 
 - more permits live than there are; a grant to one who holds already; an end before its time, or of nothing
 - a token that does not grow
