@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "events": ("koncli.events:events", "Print what happened to objects."),
     "exec": ("koncli.exec:exec_", "Run a command while holding permits."),
     "top": ("koncli.top:top", "Show objects, holders, waiters and events, live."),
+    "doctor": ("koncli.doctor:doctor", "Check that Redis is what Konductor needs."),
     "local": ("koncli.local.cli:local", "Run manifests on this machine."),
     "version": ("koncli.version:version", "Print versions."),
     "completion": ("koncli.completion:completion", "Print a shell's completion script."),
