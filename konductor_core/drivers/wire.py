@@ -8,6 +8,8 @@ encoding and parsing stay redis-py's. `benchmarks/` shows what that gains.
 from __future__ import annotations
 
 import os
+import socket
+import threading
 from collections import deque
 from contextlib import suppress
 from math import inf
@@ -71,6 +73,8 @@ class Wire:
         self.pool = pool
         self._process = os.getpid()
         self._idle: deque[Any] = deque()
+        self._all: set[Any] = set()
+        self._lock = threading.Lock()
         self._packer = Packer()
 
     @property
@@ -82,7 +86,7 @@ class Wire:
         """Return a connection for one user alone, who gives it back to the pool. Raises redis-py's errors."""
         if self._process == CLOSED:
             self._start_anew()
-        return self.pool.get_connection()
+        return self._connect()
 
     def perform(self, step: Call | Command, wait_ms: int) -> tuple[Any, int]:
         """Run a step on one connection; return its reply and how many replicas acknowledged it within `wait_ms`.
@@ -154,12 +158,21 @@ class Wire:
         try:
             return self._idle.pop()
         except IndexError:
-            return self.pool.get_connection()
+            return self._connect()
+
+    def _connect(self) -> Any:  # noqa: ANN401 - as above
+        connection = self.pool.get_connection()
+        with self._lock:
+            self._all.add(connection)  # the pool makes few, and uses them again
+        if self._process == CLOSED:
+            self._give_up(connection)
+            raise ConnectionError("closed by this process")
+        return connection
 
     def _start_anew(self) -> None:
         if self._process == CLOSED:
             raise ConnectionError("closed by this process")
-        self._process, self._idle = os.getpid(), deque()
+        self._process, self._idle, self._all, self._lock = os.getpid(), deque(), set(), threading.Lock()
 
     def _give_up(self, connection: Any) -> None:  # noqa: ANN401 - as above
         """Close a connection. Only the pool asks the Sentinels anew when it connects again, so it goes back there."""
@@ -173,8 +186,15 @@ class Wire:
                 self._give_up(self._idle.pop())
 
     def close(self) -> None:
-        """Close all connections, those in use too, for good."""
+        """Close all connections, for good. Those in use are only shut down: whoever reads from one sees its end."""
+        if self._process != os.getpid():
+            return  # they are the parent's
         self._process = CLOSED
-        self.pool.disconnect()
+        self.disconnect()
+        with self._lock:
+            for connection in self._all:
+                with suppress(OSError, AttributeError):  # it may have no socket
+                    connection._sock.shutdown(socket.SHUT_RDWR)  # noqa: SLF001 - redis-py would close it at once
+        self.pool.disconnect(inuse_connections=False)
         for sentinel in getattr(getattr(self.pool, "sentinel_manager", None), "sentinels", ()):
             sentinel.connection_pool.disconnect()
