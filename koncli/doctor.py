@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from koncli.checks.probe import Probe
 
+NOT_REACHED: Final = hidden("not looked at: there is no connection", "see to the connection first")
 UNREACHABLE: Final = Unavailable.exit_code
 FAILED: Final = 6
 COLORS: Final[dict[Verdict, str]] = {"ok": "green", "warn": "yellow", "fail": "red", "unknown": "yellow"}
@@ -74,7 +75,7 @@ def _examine(app: App) -> tuple[dict[str, Finding], bool]:
     reached = True
     for name, check in _checks().items():
         if not reached:
-            found[name] = hidden("not looked at: there is no connection", "see above")
+            found[name] = NOT_REACHED
             continue
         try:
             found[name] = check(probe)
@@ -95,8 +96,12 @@ def _text(app: App, found: dict[str, Finding], verdict: Verdict) -> str:
     """Return a line for each check, its remedy below it, and the verdict on all."""
     lines = []
     for name, finding in found.items():
+        if finding is NOT_REACHED:
+            continue
         word = app.out.paint(f"{finding.verdict:<7}", COLORS[finding.verdict])
         lines.append(f"{word}  {name:<11}  {finding.message}")
-        if finding.remedy and finding.message != "not looked at: there is no connection":
+        if finding.remedy:
             lines.append(f"{'':22}→ {finding.remedy}")
-    return "\n".join([*lines, f"{app.out.paint(verdict, COLORS[verdict])}: {SUMMARIES[verdict]}"])
+    skipped = sum(finding is NOT_REACHED for finding in found.values())
+    summary = SUMMARIES[verdict] + (f"; {skipped} checks were left out" if skipped else "")
+    return "\n".join([*lines, f"{app.out.paint(verdict, COLORS[verdict])}: {summary}"])

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from koncli.checks.findings import Finding, bad, doubtful, good, hidden
 from koncli.checks.probe import ASK_AN_ADMINISTRATOR
+from konductor_core.drivers.connect import wait_ms
 
 if TYPE_CHECKING:
     from koncli.checks.probe import Probe
 
 NEARLY_FULL: Final = 0.9
 _NO_INFO: Final = hidden("this user may not ask for INFO", f"{ASK_AN_ADMINISTRATOR}, or allow it: +info")
+_FEW: Final = "add replicas, or lower KONDUCTOR_MIN_REPLICAS"
 _APPEND: Final = "set appendonly yes and appendfsync everysec"
 
 
@@ -67,7 +69,7 @@ def replicas(probe: Probe) -> Finding:
     """Compare the replicas that follow with those that must acknowledge each grant."""
     wanted, info = probe.settings.min_replicas, probe.info
     if info is None or "connected_slaves" not in info:
-        return _NO_INFO
+        return _acknowledged(probe, wanted) if wanted else _NO_INFO
     following = [
         value
         for name, value in info.items()
@@ -75,7 +77,17 @@ def replicas(probe: Probe) -> Finding:
     ]
     message = f"{len(following)} online; KONDUCTOR_MIN_REPLICAS is {wanted}"
     if len(following) < wanted:
-        return bad(f"{message}: nothing is granted", "add replicas, or lower KONDUCTOR_MIN_REPLICAS")
+        return bad(f"{message}: nothing is granted", _FEW)
     if probe.url.topology in {"sentinel", "cluster"} and not following:
         return doubtful(f"{message}: when this master is lost, nobody takes over", "add a replica")
+    return good(message)
+
+
+def _acknowledged(probe: Probe, wanted: int) -> Finding:
+    """Find out by a write, where this user may not ask."""
+    probe.ask("EVAL", "redis.call('SET', KEYS[1], 1, 'PX', 1000) return redis.call('DEL', KEYS[1])", 1, probe.key)
+    count = int(probe.ask("WAIT", wanted, wait_ms(probe.settings)))
+    message = f"{count} have acknowledged a write; KONDUCTOR_MIN_REPLICAS is {wanted}"
+    if count < wanted:
+        return bad(f"{message}: nothing is granted", _FEW)
     return good(message)

@@ -83,10 +83,17 @@ class Probe:
         return {name: value for name, _, value in pairs}
 
     @cached_property
-    def hello(self) -> dict[str, str]:
-        """What HELLO says, which every user may send: server, version, mode, role."""
-        reply = self.ask("HELLO")
-        return {str(name): str(value) for name, value in zip(reply[::2], reply[1::2], strict=True)}
+    def about(self) -> dict[str, str]:
+        """What the server says of itself: server, version, mode, role. Every user may send HELLO; proxies may not."""
+        try:
+            reply = self.ask("HELLO")
+            said = {str(name): str(value) for name, value in zip(reply[::2], reply[1::2], strict=True)}
+        except RefusedError:
+            said = {}
+        info = self.info or {}
+        names = {"server": "server_name", "version": "redis_version", "mode": "redis_mode", "role": "role"}
+        said |= {name: info[field] for name, field in names.items() if field in info}
+        return said | ({"server": "valkey", "version": info["valkey_version"]} if "valkey_version" in info else {})
 
     def config(self, name: str) -> str | None:
         """Return a setting of the server, or None where this user may not ask."""

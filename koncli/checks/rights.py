@@ -68,11 +68,12 @@ def rights(probe: Probe) -> Finding:
 
 def _from_outside(probe: Probe) -> dict[str, str]:
     """Try what the drivers send themselves; return the commands that are forbidden, each with the answer."""
+    absent = f"{probe.key}:events"
     tried: list[tuple[str | int, ...]] = [
         ("SMEMBERS", keys.index(probe.namespace)),
         ("BLPOP", probe.key, 1),
-        ("XRANGE", probe.key, "-", "+", "COUNT", 1),
-        ("XREVRANGE", probe.key, "+", "-", "COUNT", 1),
+        ("XRANGE", absent, "-", "+", "COUNT", 1),
+        ("XREVRANGE", absent, "+", "-", "COUNT", 1),
     ]
     if probe.settings.min_replicas:
         tried.append(("WAIT", 0, 1))
@@ -88,14 +89,14 @@ def _from_outside(probe: Probe) -> dict[str, str]:
 
 
 def _forbids(text: str) -> bool:
-    return "NOPERM" in text or "user executing the script can't" in text
+    return any(part in text for part in ("NOPERM", "ACL failure in script", "user executing the script can't"))
 
 
 def _denied(probe: Probe, failed: dict[str, str]) -> Finding:
     everything = " ".join(acl.keys_and_channels(probe.namespace))
     user = probe.url.username or "default"
     text = " ".join(failed.values())
-    if "key" in text:
+    if "to access " in text or "can't access" in text:  # what the answers about keys have in common
         message = f"user {user} may not read and write the keys of namespace {probe.namespace}"
         return bad(message, f"ACL SETUSER {user} {everything}, or use another namespace")
     missing = sorted(failed)

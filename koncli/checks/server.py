@@ -6,8 +6,8 @@ from statistics import median
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from koncli.checks.findings import Finding, bad, doubtful, good
-from koncli.checks.probe import RefusedError
+from koncli.checks.findings import Finding, bad, doubtful, good, hidden
+from koncli.checks.probe import ASK_AN_ADMINISTRATOR, RefusedError
 
 if TYPE_CHECKING:
     from koncli.checks.probe import Probe
@@ -42,12 +42,9 @@ def connection(probe: Probe) -> Finding:
 
 def server(probe: Probe) -> Finding:
     """Compare name and version of the server with those that Konductor is for."""
-    info = probe.info or {}
-    name, text = probe.hello["server"].capitalize(), probe.hello["version"]
-    if "valkey_version" in info:
-        name, text = "Valkey", info["valkey_version"]
-    elif "redis_version" in info:
-        name, text = "Redis", info["redis_version"]
+    name, text = probe.about.get("server", "redis").capitalize(), probe.about.get("version")
+    if text is None:
+        return hidden("the server does not tell this user its version", ASK_AN_ADMINISTRATOR)
     version = tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
     if name not in TESTED:
         return doubtful(f"{name} {text} is neither Redis nor Valkey", "use Redis 7.0 to 8, or Valkey 7.2 to 9")
@@ -62,7 +59,9 @@ def server(probe: Probe) -> Finding:
 
 def topology(probe: Probe) -> Finding:
     """Compare what the server is (alone, a replica, a node, a Sentinel) with what the URL says."""
-    mode, role = probe.hello["mode"], probe.hello["role"]
+    mode, role = probe.about.get("mode"), probe.about.get("role", "master")  # a Sentinel has no role
+    if mode is None:
+        return hidden("the server does not tell this user what it is", ASK_AN_ADMINISTRATOR)
     if mode == "sentinel":
         return bad("this is a Sentinel, which keeps no data", "use redis+sentinel://host:port/service")
     if role != "master":
