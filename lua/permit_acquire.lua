@@ -54,13 +54,13 @@ end
 local function wait_in_line()
   for _, item in ipairs(asked.items) do
     local rival = call('HGET', item.object.waiting, asked.holder)
-    if rival and rival ~= asked.id and read_request(rival) then
+    if rival and not read_request(rival) then
+      leave_queue(item.object, asked.holder) -- forgotten; also this request itself does not come back to its old place
+    elseif rival and rival ~= asked.id then
       local code, next_change = challenge(asked, item.object, rival)
       if code then
         return code, item.object, next_change
       end
-    elseif rival and rival ~= asked.id then
-      leave_queue(item.object, asked.holder)
     end
   end
   join_queues(asked, keep_request(asked))

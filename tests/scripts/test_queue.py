@@ -232,6 +232,16 @@ def test_a_dead_waiter_is_passed_over(bench: Bench) -> None:
     assert bench.waiters() == []
 
 
+def test_a_waiter_that_was_forgotten_comes_back_at_the_end(bench: Bench) -> None:
+    fill(bench)
+    (first,) = bench.queue("a")
+    bench.clock.advance(WAITER_TTL - SECOND)
+    bench.queue("b")
+    bench.clock.advance(2 * SECOND)
+    assert first.wait().position == 2
+    assert bench.waiters() == ["b", "a"]
+
+
 def test_a_dead_waiter_does_not_make_a_try_block(bench: Bench) -> None:
     bench.semaphore(2).acquire(1, timeout=0, ttl="1h", holder="other")
     bench.queue("a", permits=2)
