@@ -8,12 +8,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from konductor_core.durations import to_ms
-from konductor_core.errors import LeaseLost
+from konductor_core.errors import LeaseLost, Unavailable
 from konductor_core.flows import leases
 from konductor_core.flows.leases import Hold, Released
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
     from types import TracebackType
 
     from konductor_core.drivers.aio import AsyncDriver
@@ -36,11 +36,9 @@ class AsyncLease:
         self._driver = driver
         self._hold = hold
         self._on_lost = on_lost
-        self._stop = asyncio.Event()
+        self._lock = asyncio.Lock()
         self.lost = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        if renewing and hold.ttl_ms:
-            self._task = asyncio.create_task(self._keep(), name=f"konductor-renew-{hold.keys.name}")
+        self._renewal = _Renewal(self._keep, hold.keys.name) if renewing and hold.ttl_ms else None
 
     @property
     def holder(self) -> str:
@@ -68,38 +66,69 @@ class AsyncLease:
         return 0.0 if self.lost.is_set() else max(0.0, self._hold.deadline - monotonic())
 
     async def renew(self, ttl: Duration | None = None) -> AsyncLease:
-        """Give the lease a new end from now. Raises `LeaseLost`."""
+        """Give the lease a new end from now, and the TTL to go on with. Raises `LeaseLost`."""
         ttl_ms = self._hold.ttl_ms if ttl is None else to_ms(ttl, what="ttl")
-        try:
-            renewed = await self._driver.run(leases.renew(self._hold.keys, self.holder, self.token, ttl_ms))
-        except LeaseLost:
-            self.lost.set()
-            raise
-        self._hold.deadline, self._hold.ttl_ms = renewed.deadline, renewed.ttl_ms
+        async with self._lock:
+            renewing = await self._end_renewal()  # of two renewals at once, either could be the last one to arrive
+            try:
+                renewed = await self._driver.run(leases.renew(self._hold.keys, self.holder, self.token, ttl_ms))
+                self._hold.deadline, self._hold.ttl_ms = renewed.deadline, renewed.ttl_ms
+            except LeaseLost:
+                self.lost.set()
+                raise
+            finally:
+                if renewing and self._hold.ttl_ms and not self.lost.is_set():
+                    self._renewal = _Renewal(self._keep, self._hold.keys.name)
         return self
 
     async def release(self) -> Released:
         """Stop renewing, then give the permits back; doing so twice does no harm."""
-        self._stop.set()
-        if self._task is not None and self._task is not asyncio.current_task():
-            await asyncio.gather(self._task, return_exceptions=True)
-        return await self._driver.run(leases.release(self._hold.keys, self.holder, self.token))
+        async with self._lock:
+            await self._end_renewal()
+            return await self._driver.run(leases.release(self._hold.keys, self.holder, self.token))
 
-    async def _keep(self) -> None:
-        reason = await self._driver.run(leases.keep_renewed(self._hold), stop=self._stop)
-        if reason:
-            self._hold.reason = reason
-            self.lost.set()
-            if self._on_lost is not None:
-                self._on_lost(self)
+    async def _end_renewal(self) -> bool:
+        renewal, self._renewal = self._renewal, None
+        if renewal is not None:
+            await renewal.end()
+        return renewal is not None
+
+    async def _keep(self, stop: asyncio.Event) -> None:
+        reason = "the task that renewed it has failed"
+        try:
+            reason = await self._driver.run(leases.keep_renewed(self._hold), stop=stop)
+        finally:
+            if reason and not stop.is_set():
+                self._hold.reason = reason
+                self.lost.set()
+                if self._on_lost is not None:
+                    self._on_lost(self)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        released = await self.release()
+        try:
+            released = await self.release()
+        except Unavailable:
+            if kind is None:
+                raise
+            return  # what went wrong inside the block matters more, and the TTL frees the permits
         if kind is None and released is not Released.RELEASED:
             raise LeaseLost(f"{self._hold.keys.id} was lost while held: {self._hold.reason or released}")
+
+
+class _Renewal:
+    """The task that renews a lease, until it is told to end or the lease is lost."""
+
+    def __init__(self, keep: Callable[[asyncio.Event], Coroutine[Any, Any, None]], name: str) -> None:
+        self._stop = asyncio.Event()
+        self._task = asyncio.create_task(keep(self._stop), name=f"konductor-renew-{name}")
+
+    async def end(self) -> None:
+        """Let it renew no more, and wait for the renewal that may be under way."""
+        self._stop.set()
+        await asyncio.wait({self._task})
 
 
 class Acquiring:
@@ -124,22 +153,27 @@ class Acquiring:
 
 
 class AsyncGuard(AsyncContextDecorator):
-    """Holds a lease, renewed, inside an `async with` block or around every call of a decorated coroutine function."""
+    """Holds a lease, renewed, inside an `async with` block or around every call of a decorated coroutine function.
+
+    Tasks may share it, and blocks may be nested: each has a lease of its own, unless a holder is named.
+    """
 
     def __init__(self, acquire: Callable[..., Acquiring], arguments: dict[str, Any]) -> None:
         self._acquire = acquire
         self._arguments = {"renew": True, **arguments}
-        self._acquiring: Acquiring | None = None
-
-    def _recreate_cm(self) -> Self:
-        return type(self)(self._acquire, self._arguments)
+        self._mine: dict[asyncio.Task[Any] | None, list[Acquiring]] = {}
 
     async def __aenter__(self) -> AsyncLease:
-        self._acquiring = self._acquire(**self._arguments)
-        return await self._acquiring.__aenter__()
+        acquiring = self._acquire(**self._arguments)
+        lease = await acquiring.__aenter__()
+        self._mine.setdefault(asyncio.current_task(), []).append(acquiring)
+        return lease
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._acquiring is not None:
-            await self._acquiring.__aexit__(kind, error, trace)
+        task = asyncio.current_task()
+        acquiring = self._mine[task].pop()
+        if not self._mine[task]:
+            del self._mine[task]
+        await acquiring.__aexit__(kind, error, trace)
