@@ -113,7 +113,7 @@ def _table(section: Section, room: int, rows: int) -> list[Line]:
         for i, size in sizes.items():
             text = cut(cells[i].text, size)
             spans.append(Span(text if i == last else pad(text, size + GAP), cells[i].style))
-        return tuple(spans)
+        return _cut_line(tuple(spans), room)  # where even the fixed columns don't fit
 
     fits = section.total <= rows and len(section.rows) == section.total
     shown = section.rows if fits else section.rows[: max(0, rows - 1)]

@@ -8,7 +8,7 @@ from koncli.failures import one_line
 from koncli.kinds import ref
 from koncli.output import PHASE_COLORS
 from koncli.screen.layout import ALERT, DIM, HEADER, Column, Line, Section, Span
-from koncli.views import age, view_of
+from koncli.views import view_of
 from konductor_core.durations import MINUTE, SECOND, about, rfc3339
 from konductor_core.models import SemaphoreStatus
 
@@ -46,18 +46,19 @@ def _count(number: int, what: str) -> str:
 
 def sections(picture: Picture, now: float) -> list[Section]:
     """Return the tables that have rows, the most important first."""
-    made = (_objects(picture), _holders(picture, now), _waiters(picture, now), _events(picture))
+    made = (_objects(picture, now), _holders(picture, now), _waiters(picture, now), _events(picture))
     return [section for section in made if section.total]
 
 
-def _objects(picture: Picture) -> Section:
+def _objects(picture: Picture, now: float) -> Section:
     columns = (Column("OBJECT", flexible=True), Column("PHASE"), Column("COUNTS", flexible=True), Column("AGE", drop=1))
     rows = []
     for seen in picture.objects:
         cells = {column.header: column.text(seen.status) for column in view_of(seen.kind).columns if not column.wide}
         phase = cells.pop("PHASE", "")
         counts = ", ".join(f"{header.lower()} {text}" for header, text in cells.items() if text != "0")
-        rows.append((Span(_ref(seen)), Span(phase, PHASE_COLORS.get(phase, "")), Span(counts), Span(age(seen.status))))
+        age = _round(seen.now_ms(now) - seen.status.created_ms)
+        rows.append((Span(_ref(seen)), Span(phase, PHASE_COLORS.get(phase, "")), Span(counts), Span(age)))
     return Section(columns, rows, len(rows))
 
 
