@@ -38,6 +38,7 @@ for _, words in ipairs(cjson.decode(ARGV[1])) do
     failed[#failed + 1] = reply.err
   end
 end
+if #failed > 0 then redis.pcall('del', KEYS[1]) end
 return failed
 """
 PATIENCE: Final = 2.0
@@ -52,14 +53,13 @@ def rights(probe: Probe) -> Finding:
     except RefusedError as refused:
         return _denied(probe, {"eval": str(refused)}) if refused.forbidden else _refused(refused)
     failed = dict(zip(map(str, reply[::2]), map(str, reply[1::2]), strict=True))
-    try:
-        other = next((text for text in failed.values() if not _forbids(text)), None)
-        if other:
-            return _refused(RefusedError(ResponseError(other), probe.failure(ResponseError(other))))
-        if not failed:
-            failed |= _from_outside(probe)
-    finally:
-        if "del" not in failed:
+    other = next((text for text in failed.values() if not _forbids(text)), None)
+    if other:
+        return _refused(RefusedError(ResponseError(other), probe.failure(ResponseError(other))))
+    if not failed:
+        try:
+            failed = _from_outside(probe)
+        finally:
             probe.ask("DEL", probe.key)
     if failed:
         return _denied(probe, failed)

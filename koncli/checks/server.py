@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from koncli.checks.probe import Probe
 
 PINGS: Final = 5
-SLOW_MS: Final = 20.0
+SLOW_MS: Final = 50.0
 """A round trip that is worth a warning: a hand-over takes two or three."""
 SLOTS: Final = 16_384
 ENOUGH_SENTINELS: Final = 3
