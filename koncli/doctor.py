@@ -9,7 +9,7 @@ import click
 from koncli.app import App, pass_app
 from koncli.checks.findings import Finding, Verdict, bad, hidden, worst
 from koncli.options import Verb
-from konductor_core.errors import Unavailable
+from konductor_core.errors import KonductorError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ def _examine(app: App) -> tuple[dict[str, Finding], bool]:
             continue
         try:
             found[name] = check(probe)
-        except Unavailable as error:
+        except KonductorError as error:
             found[name] = bad(error.message, error.hint or "try again in a moment")
             reached = False
         except RefusedError as error:

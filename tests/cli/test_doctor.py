@@ -126,6 +126,15 @@ def test_a_redis_that_is_not_there_ends_the_examination(tmp_path: Path) -> None:
     assert len(shown.out.splitlines()) == 3
 
 
+def test_a_redis_that_does_not_answer_ends_after_the_socket_timeout(fresh_server: FreshServer, tmp_path: Path) -> None:
+    server = fresh_server("valkey")
+    server.pause()
+    result, checks = examined(server.url, tmp_path, KONDUCTOR_SOCKET_TIMEOUT="200ms", **QUICK)
+    server.resume()
+    assert result.code == 5
+    assert "does not answer in time" in checks["connection"]["message"]
+
+
 def test_a_wrong_password_is_named_and_not_shown(fresh_server: FreshServer, tmp_path: Path) -> None:
     locked = fresh_server("valkey", options={"requirepass": "sesame"})
     result, checks = examined(f"unix://:open@{locked.socket}", tmp_path)
