@@ -62,7 +62,8 @@ _BY_TEXT: Final[tuple[tuple[str, _Kind], ...]] = (
     # Before AUTH a server refuses any command of more than ten words by closing the connection.
     ("unauthenticated", _NO_PASSWORD),
     ("without any password", _Kind("has no password set, but one was given", _PASSWORD)),
-    ("The user executing the script can't", _RIGHTS),
+    ("The user executing the script can't", _RIGHTS),  # Redis 7.0
+    ("ACL failure in script", _RIGHTS),  # Valkey 9
     ("cluster support disabled", _NO_CLUSTER),
     ("SELECT is not allowed in cluster mode", _Kind("is a node of a cluster, which has no databases", "use /0")),
     ("DB index is out of range", _Kind("has no database of that number", "see its setting `databases`, or use /0")),
