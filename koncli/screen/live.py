@@ -76,7 +76,8 @@ def _draw(live: Live, picture: Picture, now: float) -> None:
     size = ConsoleDimensions(columns or 80, rows or 24)
     live.console.size = size  # not COLUMNS and LINES, which don't follow the terminal
     above = head(picture, now)
-    above[0] = (*above[0], Span("  q ends", DIM))
+    *counts, where = above[0]
+    above[0] = (*counts, Span("  q ends", DIM), where)  # a long URL is what the edge may cut
     lines = page(above, sections(picture, now), size.width, size.height)
     live.update(Group(*(_text(line) for line in lines)), refresh=True)
 
