@@ -39,7 +39,7 @@ for _, key in ipairs(redis.call('KEYS', 'konductor:*')) do
   elseif kind == 'hash' then
     for _, field in ipairs(moment_fields) do
       local value = tonumber(redis.call('HGET', key, field) or '')
-      if value then
+      if value and value > 0 then
         redis.call('HSET', key, field, text(value - shift))
       end
     end

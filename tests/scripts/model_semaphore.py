@@ -2,6 +2,9 @@
 
 Time is `now`, in milliseconds, and moves only by hand. Whatever ends by itself is noticed at the next operation, as
 scripts do; so every operation begins with `_notice` and ends with `_serve`.
+
+One thing the model leaves to Redis: once a grant has lapsed, a waiter that has been silent for a claim window or more
+may be passed over as well. `passed_over` names those for whom that was so; the model checks that it was allowed.
 """
 
 from __future__ import annotations
@@ -57,6 +60,7 @@ class SemaphoreModel:
     cancelled: dict[str, int] = field(default_factory=dict)
     did: dict[str, tuple[str, int]] = field(default_factory=dict)
     ended: dict[str, int] = field(default_factory=dict)
+    passed_over: set[str] = field(default_factory=set)
 
     # ---------------------------------------------------------- what can be seen
 
@@ -80,11 +84,18 @@ class SemaphoreModel:
 
     def _notice(self) -> None:
         """End what has ended by itself: leases, claims, what is remembered of requests."""
+        lapsed = False
         for holder, lease in list(self.leases.items()):
             if lease.ends is not None and lease.ends <= self.now:
                 del self.leases[holder]
+                lapsed = lapsed or lease.claim
                 if not lease.claim:
                     self.ended[holder] = self.now + MEMORY_TTL
+        for wish in self.queue:
+            if wish.holder in self.passed_over:
+                assert lapsed, f"{wish.holder} was passed over although it lives"
+                assert self.now >= wish.known_until - WAITER_TTL + CLAIM_WINDOW, f"{wish.holder} was not silent"
+                wish.stands = False
         self.wishes = {name: wish for name, wish in self.wishes.items() if wish.known_until > self.now}
         self.cancelled = {name: until for name, until in self.cancelled.items() if until > self.now}
         self.did = {name: (what, until) for name, (what, until) in self.did.items() if until > self.now}

@@ -76,7 +76,6 @@ class SemaphoreMachine(ComparingMachine):
 
     @rule()
     def delete(self) -> None:
-        self.tokens_have_grown_with_every_grant()
         self.compare(self.sem.delete, self.model.delete)
         if self.in_time:
             assert_only_passing_keys(self.bench.client)
@@ -183,10 +182,11 @@ class SemaphoreMachine(ComparingMachine):
     @rule()
     def look(self) -> None:
         """Compare all that a status shows with the model."""
-        self.model.look()
         if self.model.permits is None or not self.in_time:
             return
         status, now = self.sem.status(), self.bench.clock.now_ms()
+        self.heed()
+        self.model.look()
         if self.too_late():
             return
         assert status.in_use == self.model.in_use
@@ -205,12 +205,15 @@ class SemaphoreMachine(ComparingMachine):
 
         twins = assert_leases_agree(self.bench)
         assert len({twin["token"] for twin in twins.values()}) == len(twins)
-        self.tokens_have_grown_with_every_grant()
 
-    def tokens_have_grown_with_every_grant(self) -> None:
+    def heed(self) -> None:
+        """Assert that every grant has a greater token, and tell the model who was passed over."""
+        self.model.passed_over.clear()
         for event in self.sem.events(1000, since_id=self.last_event or "0"):
             self.last_event = event.id
-            if event.type == "granted":
+            if event.type == "abandoned":
+                self.model.passed_over.add(event.holder or "")
+            elif event.type == "granted":
                 assert event.token is not None
                 assert event.token > self.last_token
                 self.last_token = event.token
