@@ -21,7 +21,7 @@ PERMIT_KEYS: Final = "dirty index seq meta leases weights queue ageing waiting e
 SEVERAL_KEYS: Final = "dirty index seq (meta leases weights queue ageing waiting events)+"
 LATCH_KEYS: Final = "dirty index meta arrivals cycles waiters events"
 
-_CONSTANTS: Final = ("CLAIM_WINDOW", "DIRTY_TTL", "MAX_BYPASS", "MEMORY_TTL", "PROBE_WINDOW", "WAITER_TTL")
+_CONSTANTS: Final = ("CLAIM_WINDOW", "DIRTY_TTL", "HEARTBEAT", "MAX_BYPASS", "MEMORY_TTL", "PROBE_WINDOW", "WAITER_TTL")
 _INCLUDE: Final = "--@include "
 
 

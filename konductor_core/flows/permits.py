@@ -38,6 +38,10 @@ __all__ = ["Ask", "Grant", "acquire"]
 ACQUIRE: Final = SCRIPTS["permit_acquire"]
 CANCEL: Final = SCRIPTS["permit_cancel"]
 
+SOON: Final = 0.25
+"""Seconds before a waiter's own moment to look in which it looks when it is told of another: the scripts have noted the
+first, and take one that never looks for dead."""
+
 OWN_TTL: Final = -1
 """As a TTL argument: the object's own, which must end by itself."""
 
@@ -199,7 +203,7 @@ def _block(ask: Ask, reply: _Reply, patience: Patience) -> Flow[None]:
         word, _, rest = message.partition(" ")
         if word == "deleted":
             yield from patience.say(f"{reply.object} was deleted, waiting for a new one")
-        if word not in {"arm", "watch"}:
+        if word not in {"arm", "watch"} or now >= look_at - SOON:
             return
         look_at = _moment(now, int(rest))
         if word == "arm":

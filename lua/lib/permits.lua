@@ -72,6 +72,7 @@ local function end_lease(object, holder, expiry)
   if request then
     call('HDEL', object.waiting, holder)
     object.waiters = object.waiters - 1
+    object.lapsed = true
     record(object, 'lapsed', holder, '', '', expiry)
   else
     object.expiries = object.expiries + 1

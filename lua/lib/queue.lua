@@ -55,11 +55,23 @@ local function leave_queue(object, holder, keep_mark)
   end
 end
 
--- The living request of a queued holder; a dead one is passed over for good.
+-- Whether a waiter has kept silent for a claim window beyond the moment at which it was going to look or to show that
+-- it lives. Waiters die in groups, with their node: once a grant has lapsed, such a one gets none, which would lapse too.
+local function is_overdue(object, id)
+  if not object.lapsed or id == CALLER then
+    return false
+  end
+  local planned = tonumber(call('HGET', request_key(id), 'look') or '') or 0
+  local silent_for = WAITER_TTL - call('PTTL', request_key(id))
+  return planned > 0 and planned + CLAIM_WINDOW <= NOW or silent_for >= HEARTBEAT + CLAIM_WINDOW
+end
+
+-- The living request of a queued holder; a dead one is passed over. Should it live after all, it comes back to its place.
 local function request_of(object, holder)
   local id = call('HGET', object.waiting, holder)
   local request = id and read_request(id)
-  if not request then
+  if not request or is_overdue(object, id) then
+    request = nil
     leave_queue(object, holder)
     record(object, 'abandoned', holder, '', '', '')
   end
@@ -229,7 +241,7 @@ local function note_look(id, ms)
   redis.pcall('HSET', request_key(id), 'look', text(ms < 0 and 0 or NOW + ms))
 end
 
--- Tells a waiter when to look, unless it will have looked by then.
+-- Tells a waiter when to look, unless it will have looked by then. A look that it has missed stays noted.
 local function tell_to_look(object, holder, word, ms)
   local id = call('HGET', object.waiting, holder)
   if not id or id == CALLER then
@@ -240,7 +252,7 @@ local function tell_to_look(object, holder, word, ms)
     return
   end
   wake(id, word .. ' ' .. text(ms))
-  if planned then -- a forgotten request must not come back as a key without a TTL
+  if planned and (planned == 0 or planned > NOW) then -- never make a forgotten request come back without a TTL
     note_look(id, ms)
   end
 end
