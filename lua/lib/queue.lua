@@ -56,7 +56,7 @@ local function leave_queue(object, holder, keep_mark)
 end
 
 -- Whether a waiter has kept silent for a claim window beyond the moment at which it was going to look or to show that
--- it lives. Waiters die in groups, with their node: once a grant has lapsed, such a one gets none, which would lapse too.
+-- it lives. Waiters die in groups, with their node: once a grant has lapsed, such a one gets none.
 local function is_overdue(object, id)
   if not object.lapsed or id == CALLER then
     return false
@@ -66,7 +66,7 @@ local function is_overdue(object, id)
   return planned > 0 and planned + CLAIM_WINDOW <= NOW or silent_for >= HEARTBEAT + CLAIM_WINDOW
 end
 
--- The living request of a queued holder; a dead one is passed over. Should it live after all, it comes back to its place.
+-- The living request of a queued holder; a dead one is passed over. If it lives after all, it comes back to its place.
 local function request_of(object, holder)
   local id = call('HGET', object.waiting, holder)
   local request = id and read_request(id)
