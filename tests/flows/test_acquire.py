@@ -185,6 +185,14 @@ def test_a_watcher_is_told_when_to_look_and_keeps_its_position() -> None:
     assert stage.said == ["position 3 in the queue, 3/3 permits in use"]
 
 
+@pytest.mark.parametrize("word", ["arm", "watch"])
+def test_a_look_that_is_due_is_not_put_off(word: str) -> None:
+    """The scripts have noted it, and take a waiter that never looks for dead."""
+    stage = waiting(look=2_000)
+    stage.answer(f"{word} 9000", after=1.9)
+    assert stage.at(Call).script.name == "permit_acquire"
+
+
 def test_a_moment_that_moved_away_for_ever_leaves_the_heartbeat() -> None:
     stage = waiting(look=2_000)
     stage.answer("arm -1", after=1)
