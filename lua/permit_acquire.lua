@@ -72,6 +72,17 @@ local function wait_in_line()
     or first_item(asked, function(item) return not fits(item.object, item.amount) end)
 end
 
+-- Of what this request was granted, a part has ended: with an object that was reset or deleted, or by a shorter ttl.
+local function give_back_rest()
+  for _, item in ipairs(asked.items) do
+    if item.lease then
+      drop_lease(item.object, asked.holder)
+      forget_waiter(item.object, asked.holder)
+      record(item.object, 'returned', asked.holder, item.lease.token, '', 'a part had ended')
+    end
+  end
+end
+
 -- A request that waits only for what exists may stand in other queues when one of its objects is deleted.
 local function leave_all_queues()
   for _, item in ipairs(asked.items) do
@@ -103,7 +114,11 @@ local function decide()
   if held == #asked.items then
     return keep_all(asked)
   elseif held > 0 then
-    return FIXED, first_item(asked, function(item) return item.lease end)
+    local other = first_item(asked, function(item) return item.lease and item.lease.request ~= asked.id end)
+    if other then
+      return FIXED, other
+    end
+    give_back_rest()
   end
   local absent = first_item(asked, function(item) return not item.object.epoch end)
   if absent and asked.mode ~= 'wait' then

@@ -243,6 +243,43 @@ def test_a_request_only_for_what_exists_leaves_all_queues_when_one_is_deleted(tw
     assert two.waiters("x") == []
 
 
+@pytest.mark.parametrize("end", ["reset", "delete", "force-release"])
+def test_a_grant_of_which_a_part_has_ended_is_given_back_and_asked_for_again(two: Bench, end: str) -> None:
+    take(two, "x")
+    request = both(two, "a", 1, 2)
+    request.wait()
+    two.k.semaphore("x").release("other")
+    assert held(two) == ({"a": 1}, {"a": 2})
+    if end == "reset":
+        two.k.semaphore("x").reset()
+        take(two, "x")
+    elif end == "delete":
+        two.k.semaphore("x").delete()
+    else:
+        two.k.semaphore("x").force_release("a")
+        take(two, "x")
+    assert request.wait().code in {Code.QUEUED, Code.ABSENT}
+    assert two.holders("y") == {}
+    assert two.waiters("y") == ["a"]
+    if end == "delete":
+        two.semaphore(2, name="x")
+    else:
+        two.k.semaphore("x").release("other")
+    assert request.wait().granted
+    assert held(two) == ({"a": 1}, {"a": 2})
+
+
+def test_a_request_that_lost_the_shorter_of_its_leases_gives_back_the_longer(bench: Bench) -> None:
+    bench.semaphore(1, name="x", ttl="10s")
+    bench.semaphore(1, name="y", ttl="1h")
+    request = both(bench, "a")
+    first = request.attempt()
+    bench.clock.advance(11 * SECOND)
+    again = request.attempt()
+    assert again.granted
+    assert all(new > old for new, old in zip(again.tokens, first.tokens, strict=True))
+
+
 def test_a_resize_that_makes_it_impossible_ejects_a_request_from_all_queues(two: Bench) -> None:
     take(two, "x")
     request = both(two, "a", 1, 2)
