@@ -162,7 +162,7 @@ class BarrierMachine(ComparingMachine):
 
 
 def test_a_barrier_on_fakeredis_does_what_the_model_does() -> None:
-    try_out(lambda: BarrierMachine(None), profile(100, 2_000, 25))
+    try_out(lambda: BarrierMachine(None), profile(60, 1_000, 25))
 
 
 def test_a_barrier_on_a_real_server_does_what_the_model_does(server: Server) -> None:

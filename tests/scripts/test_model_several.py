@@ -122,7 +122,7 @@ class SeveralMachine(ComparingMachine):
 
 
 def test_requests_for_several_objects_on_fakeredis() -> None:
-    try_out(lambda: SeveralMachine(None), profile(25, 500, 20))
+    try_out(lambda: SeveralMachine(None), profile(15, 300, 20))
 
 
 def test_requests_for_several_objects_on_a_real_server(server: Server) -> None:
