@@ -1,4 +1,4 @@
-"""What the three programs of the pipeline share: files with one JSON object per line, a slow source, errors without a traceback."""
+"""What the three programs of the pipeline share: files of JSON lines, a slow source, errors without a traceback."""
 
 from __future__ import annotations
 
@@ -65,6 +65,10 @@ def run(parser: argparse.ArgumentParser, work: Callable[[argparse.Namespace], No
     except KeyError as error:
         sys.exit(f"{parser.prog}: error: a row has no field {error}")
     except OSError as error:
-        sys.exit(f"{parser.prog}: error: {error.filename}: {error.strerror}" if error.filename else f"{parser.prog}: error: {error}")
+        sys.exit(
+            f"{parser.prog}: error: {error.filename}: {error.strerror}"
+            if error.filename
+            else f"{parser.prog}: error: {error}"
+        )
     except (ValueError, sqlite3.Error) as error:
         sys.exit(f"{parser.prog}: error: {error}")
