@@ -21,8 +21,8 @@ help: ## say what the targets do
 demo: $(VENV)/.local ## run the ETL pipeline of examples/ on this machine
 	$(BIN)/koncli local run examples/etl-pipeline --then 'load-data --report --target=etl-data-pvc/warehouse.db'
 
-test: $(VENV)/.all ## run all tests; those that need a redis-server skip without one, unless CI=true
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(VENV)/.all ## run the tests; those that need a redis-server skip without one, unless CI=true
+	$(BIN)/python -m pytest --ignore tests/faults $(PYTEST_ARGS)
 
 faults: $(VENV)/.all ## run the fault suite, RUNS times with a seed each; KONDUCTOR_FAULT_SEED repeats one
 	@for run in $$(seq $(RUNS)); do \

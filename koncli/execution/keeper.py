@@ -6,7 +6,7 @@ import os
 import select
 import signal
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from koncli.execution import processes
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 LONGEST_NAP = 5.0
 """Seconds between two looks at the lease's end, at most; with a TTL of less than a minute, a twelfth of it."""
+
+
+GROUP_DELAY = 0.1
+"""Seconds in which a signal that went to the whole group reaches us, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +112,14 @@ class Keeper:
                 self._pass_on(os.read(self._wake, 4096))
             if self._channel.fileno() in ready:
                 self._hear(lease)
+        # Ctrl-C may have met the command, and its end the guardian, before it meets us.
+        awaited = self._ended.signal == signal.SIGINT and self._terminal.present and not self._interrupted
+        if awaited and select.select([self._wake], [], [], GROUP_DELAY)[0]:
+            self._pass_on(os.read(self._wake, 4096))
         signal.set_wakeup_fd(-1)
         if self._ended.lost:
             self._terminal.restore()
-        return self._ended
+        return replace(self._ended, interrupted=self._interrupted)
 
     def __enter__(self) -> Self:
         return self
@@ -202,7 +210,6 @@ class Keeper:
                 stopped=message["stopped"],
                 lost=message["lost"],
                 left=message["left"],
-                interrupted=self._interrupted,
             )
 
 
