@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from konductor_core.async_lease import AsyncLease
     from tests.servers import Server
 
-TTL = 0.6
+TTL = 0.5
 TASKS = 12
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from konductor_core.client import Konductor
+from konductor_core.config import Settings
 from konductor_core.errors import LeaseLost, Unavailable
 from konductor_core.flows.leases import Released
 from tests.proxy import Proxy
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tests.races.conftest import Place
     from tests.servers import Server
 
-TTL = 0.6
+TTL = 0.5
 
 
 def expire_unless_renewed(seconds: float = 3 * TTL) -> None:
@@ -172,7 +173,11 @@ def test_closing_ends_the_renewals(redis_server: Server, k: Konductor) -> None:
 
 
 def test_a_failing_release_does_not_hide_why_the_block_failed(redis_server: Server, k: Konductor) -> None:
-    with Proxy(redis_server) as proxy, Konductor(proxy.url, namespace=k.namespace) as other:
+    with (
+        Proxy(redis_server) as proxy,
+        Konductor(settings=Settings.load({"redis_url": proxy.url, "retries": 0})) as other,
+    ):
+        other.semaphore("one").define(permits=1)
 
         def lose(*, fail: bool) -> None:
             with other.semaphore("one").acquire(ttl="30s", holder="a"):

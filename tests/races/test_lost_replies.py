@@ -18,23 +18,26 @@ from tests.proxy import Proxy
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import redis
+
     from tests.history import Event
-    from tests.races.conftest import Place
+    from tests.servers import Server
 
 
 class Line:
     """A library behind a proxy that loses replies, and one that talks to the server directly."""
 
-    def __init__(self, place: Place, proxy: Proxy, loss: str) -> None:
-        self.place = place
+    def __init__(self, proxy: Proxy, client: redis.Redis, direct: Konductor, loss: str) -> None:
         self.proxy = proxy
+        self.client = client
+        self.direct = direct
         self.loss = loss
         self.k = Konductor(f"{proxy.url}?socket_timeout=0.3", namespace="races")
 
     def lose(self, script: str) -> None:
         """Lose the next reply of a script, once it was executed."""
         sha = SCRIPTS[script].sha
-        self.place.client.script_load(SCRIPTS[script].source)  # or the reply would say that it is unknown
+        self.client.script_load(SCRIPTS[script].source)  # or the reply would say that it is unknown
         self.proxy.lose_reply(sha) if self.loss == "cut" else self.proxy.swallow_reply(sha)
 
     def was_repeated(self, script: str) -> bool:
@@ -42,17 +45,19 @@ class Line:
         return self.proxy.seen(SCRIPTS[script].sha) > 1
 
     def events(self, kind: str, name: str) -> list[Event]:
-        with Recorder(self.place.client, stream_of("races", kind, name)) as recorder:
+        with Recorder(self.client, stream_of("races", kind, name)) as recorder:
             return recorder.complete()
 
 
-@pytest.fixture(params=["cut", "swallow"])
-def line(place: Place, request: pytest.FixtureRequest) -> Iterator[Line]:
-    with Proxy(place.server) as proxy:
-        made = Line(place, proxy, request.param)
-        made.k.semaphore("one").define(permits=3)
-        with made.k:
-            yield made
+@pytest.fixture(params=["cut-redis", "cut-valkey", "swallow-valkey"])
+def line(request: pytest.FixtureRequest) -> Iterator[Line]:
+    loss, kind = request.param.split("-")
+    server: Server = request.getfixturevalue(f"{kind}_server")
+    with Proxy(server) as proxy, server.client() as client, Konductor(server.url, namespace="races") as direct:
+        line = Line(proxy, client, direct, loss)
+        direct.semaphore("one").define(permits=3)
+        with line.k:
+            yield line
 
 
 @pytest.mark.parametrize("timeout", ["0", "20s", None])
@@ -60,24 +65,24 @@ def test_an_acquire_is_granted_once(line: Line, timeout: str | None) -> None:
     line.lose("permit_acquire")
     lease = line.k.semaphore("one").acquire(2, ttl="30s", timeout=timeout, holder="a")
     assert line.was_repeated("permit_acquire")
-    status = line.place.k.semaphore("one").status()
+    status = line.direct.semaphore("one").status()
     assert (status.in_use, status.counters["grants"]) == (2, 1)
     assert (status.holders[0].token, status.holders[0].permits) == (lease.token, 2)
     assert check_permits(line.events("semaphore", "one")) == []
 
 
 def test_a_place_in_the_queue_is_taken_once(line: Line) -> None:
-    holder = line.place.k.semaphore("one").acquire(3, ttl="30s", holder="other")
+    holder = line.direct.semaphore("one").acquire(3, ttl="30s", holder="other")
     line.lose("permit_acquire")
     with pytest.raises(WaitTimeout):
         line.k.semaphore("one").acquire(ttl="30s", timeout="500ms", holder="a")
     holder.release()
     assert [event.type for event in line.events("semaphore", "one") if event.holder == "a"] == ["queued", "timeout"]
-    assert line.place.k.semaphore("one").status().in_use == 0
+    assert line.direct.semaphore("one").status().in_use == 0
 
 
 def test_a_confirmation_keeps_the_grant(line: Line) -> None:
-    holder = line.place.k.semaphore("one").acquire(3, ttl="30s", holder="other")
+    holder = line.direct.semaphore("one").acquire(3, ttl="30s", holder="other")
 
     def hand_over(progress: object) -> None:
         line.lose("permit_acquire")
@@ -99,12 +104,12 @@ def test_a_release_frees_once_and_says_so(line: Line) -> None:
 
 
 def test_a_cancelled_wait_is_counted_once(line: Line) -> None:
-    line.place.k.semaphore("one").acquire(3, ttl="30s", holder="other")
+    line.direct.semaphore("one").acquire(3, ttl="30s", holder="other")
     line.lose("permit_cancel")
     with pytest.raises(WaitTimeout):
         line.k.semaphore("one").acquire(ttl="30s", timeout="300ms", holder="a")
     assert line.was_repeated("permit_cancel")
-    status = line.place.k.semaphore("one").status()
+    status = line.direct.semaphore("one").status()
     assert (status.waiting, status.counters["timeouts"]) == (0, 1)
 
 
@@ -128,7 +133,7 @@ def test_the_last_arrival_of_a_cycle_is_not_the_first_of_the_next(line: Line) ->
         line.lose("barrier_arrive")
         last = line.k.barrier("all").arrive("b")
         assert (last.counted, last.cycle, last.arrived, last.phase) == (True, cycle, 2, "Open")
-        status = line.place.k.barrier("all").status()
+        status = line.direct.barrier("all").status()
         assert (status.cycle, status.last_opened_cycle, status.arrived) == (cycle + 1, cycle, 0)
     assert check_barrier(line.events("barrier", "all"), [], 2) == []
 

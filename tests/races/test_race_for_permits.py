@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 RACERS = 40
 PERMITS = 7
-SECONDS = 6.0
-KILLS = 14
+SECONDS = 4.5
+KILLS = 12
 WAITERS_KILLED = 3
 """Of the first victims. Each costs a claim window, in which its grant blocks permits."""
 CLAIM_MS = 5_000

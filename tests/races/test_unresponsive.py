@@ -81,8 +81,8 @@ def test_a_renewed_lease_outlives_connections_that_have_died_silently(proxy: Pro
     """New connections work, and one try takes a third of the TTL at most."""
     with (
         Konductor(proxy.tcp_url, namespace="races") as k,
-        k.semaphore("one").acquire(ttl="4500ms", renew=True) as lease,
+        k.semaphore("one").acquire(ttl="3600ms", renew=True) as lease,
     ):
         proxy.strand()
-        assert not lease.lost.wait(5)
+        assert not lease.lost.wait(4)
         assert lease.expires_in > 0
