@@ -15,6 +15,7 @@ all. A server that is missing skips the test at home, and fails it where CI=true
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -37,6 +38,13 @@ if TYPE_CHECKING:
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("konductor", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("konductor")
+
+
+def pytest_configure() -> None:
+    """Take signals as a shell's foreground does: whoever started us in the background may have had them ignored."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_report_header() -> list[str]:
