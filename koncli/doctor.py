@@ -45,7 +45,7 @@ def _checks() -> dict[str, Callable[[Probe], Finding]]:
     }
 
 
-@click.command("doctor", cls=Verb, example="koncli doctor --redis-url redis://redis.example:6379/0 -n etl")
+@click.command("doctor", cls=Verb, example="koncli doctor -n etl")
 @pass_app
 def doctor(app: App) -> None:
     """Check that Redis is what Konductor needs, and say what to do where it is not.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from koncli.app import App, pass_app
+from koncli.failures import print_error
 from koncli.kinds import ref
 from koncli.leases import ttl_option
 from koncli.options import Verb
@@ -20,7 +21,7 @@ from konductor_core.errors import Denied, InvalidInput, KonductorError, LeaseLos
 from konductor_core.identity import Kind, arrival_id, check_count, check_name
 
 if TYPE_CHECKING:
-    from koncli.execution.keeper import Ended
+    from koncli.execution.keeper import Ended, Keeper
     from koncli.execution.release import Release
     from konductor_core.lease import Lease
 
@@ -81,16 +82,14 @@ def _exit_code(value: str, what: str) -> int:
 @pass_app
 def exec_(
     app: App,
+    /,
     *,
     semaphores: tuple[tuple[str, int], ...],
     ttl: str | None,
-    timeout: str | None,
-    priority: int,
-    holder: str | None,
-    must_exist: bool,
     conflict_exit_code: int | None,
     grace: str | None,
     command: tuple[str, ...],
+    **ask: Any,  # noqa: ANN401 - the other options are what acquire calls them
 ) -> None:
     """Run a command while holding permits of a semaphore.
 
@@ -118,26 +117,7 @@ def exec_(
     _check_grace(grace, ttl)
     path = find_program(command[0], app.env)
     with Keeper.of(path, command, lambda text: message(f"{label}: {text}")) as keeper:
-        try:
-            with Waiting(label) as progress:
-                # The client comes after the guardian's fork, which is to have no thread and no connection of ours.
-                lease = (
-                    app.client()
-                    .semaphore(name)
-                    .acquire(
-                        permits=permits,
-                        ttl=ttl,
-                        timeout=timeout,
-                        priority=priority,
-                        holder=holder,
-                        renew=True,
-                        must_exist=must_exist,
-                        on_progress=progress,
-                        on_lost=keeper.note_loss,
-                    )
-                )
-        except Denied as error:
-            _refuse(app, error, conflict_exit_code)
+        lease = _acquire(app, keeper, conflict_exit_code, name, permits=permits, ttl=ttl, **ask)
         release = Release(lease, label)
         try:
             ended = keeper.run(lease, _variables(app, name, lease), _grace(grace, lease, label))
@@ -145,6 +125,25 @@ def exec_(
             keeper.close()
             release.perform()
     _leave(app, ended, release, path)
+
+
+def _acquire(app: App, keeper: Keeper, conflict_exit_code: int | None, name: str, **ask: Any) -> Lease:  # noqa: ANN401
+    """Wait for the permits; leaves with the chosen exit code of a refusal."""
+    try:
+        with Waiting(ref(Kind.SEMAPHORE, name)) as progress:
+            # The client comes after the guardian's fork, which is to have no thread and no connection of ours.
+            semaphore = app.client().semaphore(name)
+            return semaphore.acquire(renew=True, on_progress=progress, on_lost=keeper.note_loss, **ask)
+    except Denied as error:
+        if conflict_exit_code is None:
+            raise
+        print_error(error, as_json=app.out.mode == "json")
+        click.get_current_context().exit(conflict_exit_code)
+    except KeyboardInterrupt:
+        if keeper.has_terminal:
+            message("interrupted")
+            _die_of_interrupt()
+        raise
 
 
 def _check_grace(grace: str | None, ttl: str | None) -> None:
@@ -181,16 +180,6 @@ def _variables(app: App, name: str, lease: Lease) -> dict[str, str]:
     return variables
 
 
-def _refuse(app: App, error: Denied, code: int | None) -> NoReturn:
-    """Leave with the chosen exit code of a refusal."""
-    if code is None:
-        raise error
-    from koncli.failures import print_error
-
-    print_error(error, as_json=app.out.mode == "json")
-    click.get_current_context().exit(code)
-
-
 def _leave(app: App, ended: Ended, release: Release, path: str) -> NoReturn:
     """End as the command did, or say why not."""
     try:
@@ -198,8 +187,6 @@ def _leave(app: App, ended: Ended, release: Release, path: str) -> NoReturn:
     except KonductorError as error:
         if not release.hangs:
             raise
-        from koncli.failures import print_error
-
         print_error(error, as_json=app.out.mode == "json")
         code = error.exit_code
     if release.hangs:
@@ -222,7 +209,11 @@ def _verdict(ended: Ended, release: Release, path: str) -> int:
         processes, go = ("process", "goes") if ended.left == 1 else ("processes", "go")
         message(f"{release.label}: released; {ended.left} {processes} that the command left behind {go} on without it")
     if ended.interrupted and ended.signal == signal.SIGINT:
-        # Only this tells the script around us that its user wants to end it, too.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
+        _die_of_interrupt()
     return ended.code
+
+
+def _die_of_interrupt() -> None:
+    """End by the signal itself: only that tells the script around us that its user wants to end it, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)

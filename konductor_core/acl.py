@@ -33,7 +33,7 @@ CLIENT_COMMANDS: Final = (
 """What the drivers send."""
 
 SCRIPT_COMMANDS: Final = (
-    *("del", "get", "persist", "pexpire", "pexpireat", "set", "time", "type"),
+    *("del", "get", "persist", "pexpire", "pexpireat", "pttl", "set", "time", "type"),
     *("hdel", "hget", "hgetall", "hincrby", "hlen", "hmget", "hset"),
     *("incr", "publish", "rpush", "sadd", "srem", "xadd"),
     *("zadd", "zcard", "zcount", "zrange", "zrangebyscore", "zrank", "zrem", "zremrangebyrank"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TRIED: Final = (
     *("set K 1 PX 60000", "incr K", "get K", "type K", "persist K", "pexpireat K 9999999999999", "pexpire K 60000"),
+    "pttl K",
     *("del K", "hset K f 1", "hget K f", "hgetall K", "hincrby K f 1", "hlen K", "hmget K f", "hdel K f"),
     *("del K", "sadd K m", "srem K m", "del K", "xadd K * f v", "del K"),
     *("zadd K 1 m", "zcard K", "zcount K 0 1", "zrange K 0 0", "zrangebyscore K 0 1", "zrank K m", "zscore K m"),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _ENDS = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
 
-GROUP_DELAY = 0.02
+GROUP_DELAY = 0.05
 """Seconds in which a signal that went to the whole group reaches the guardian, too."""
 GROUP_MEMORY = 1.0
 """Seconds for which the guardian expects koncli to tell of a signal that it has got itself."""

@@ -86,6 +86,11 @@ class Keeper:
         theirs.close()
         return cls(ours, pid, say)
 
+    @property
+    def has_terminal(self) -> bool:
+        """Whether there is a terminal, from which an interrupt goes to a whole job."""
+        return self._terminal.present
+
     def note_loss(self, _lease: Lease) -> None:
         """For the thread that renews: the lease is gone."""
         os.write(self._waker, b"\0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from typing import TYPE_CHECKING
 
@@ -49,13 +50,26 @@ def test_ctrl_c_reaches_the_command_once(cli: Cli, shell: Shell) -> None:
 
 def test_ctrl_c_ends_the_script_around_it_too(cli: Cli, shell: Shell) -> None:
     script = cli.cwd / "script"
-    script.write_text(f'for i in 1 2; do {EXEC} -- sh -c "echo round $i; sleep 60"; done\necho never\n')
+    script.write_text(f'for i in 1 2; do {EXEC} -- sh -c "echo round $i; exec sleep 60"; done\necho never\n')
     shell.type("bash script\n")
     shell.expect("round 1")
     shell.type(CTRL_C)
     assert "round 2" not in shell.expect(PROMPT)
     assert shell.code() == 130
     assert in_use(cli) == 0
+
+
+def test_ctrl_c_ends_the_script_around_a_wait_too(cli: Cli, shell: Shell) -> None:
+    cli.k.semaphore("s").acquire(holder="a")
+    (cli.cwd / "script").write_text(f"for i in 1 2; do echo round $i; {EXEC} -- true; done\necho never\n")
+    shell.type("bash script\n")
+    shell.expect("position 1")
+    shell.type(CTRL_C)
+    shown = shell.expect(PROMPT)
+    assert "interrupted" in shown
+    assert "round 2" not in shown
+    assert shell.code() == 130
+    assert cli.k.semaphore("s").status().waiting == 0
 
 
 def test_a_command_that_handles_ctrl_c_decides_how_it_ends(cli: Cli, shell: Shell) -> None:
@@ -140,7 +154,7 @@ def test_an_interactive_shell_may_be_the_command(cli: Cli, shell: Shell) -> None
     shell.expect("inner> ")
     assert in_use(cli) == 1
     shell.type("fg\n")
-    shell.expect("sleep 61.5\n")
+    until(lambda: re.search(r"^S\+ +sleep 61.5$", cli.shell("ps -eo stat,args").out, re.MULTILINE), "it goes on")
     shell.type(CTRL_C)
     shell.expect("inner> ")
     shell.type("exit 9\n")

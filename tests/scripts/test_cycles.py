@@ -123,6 +123,14 @@ def test_a_reset_starts_again_with_the_first_cycle(bench: Bench) -> None:
     assert barrier.arrive("a").cycle == 1
 
 
+def test_a_reset_forgets_in_which_cycle_a_holder_arrived_last(bench: Bench) -> None:
+    barrier = bench.barrier(1, cyclic=True)
+    for _ in range(3):
+        barrier.arrive("a")
+    barrier.reset()
+    assert wait(bench, "r1", "a")[3] == 1
+
+
 def test_only_the_last_ten_thousand_arrivals_cycles_are_remembered(real: Bench) -> None:
     barrier = real.barrier(10_002, cyclic=True)
     real.client.zadd("konductor:{team}:barrier:b:cycles", {f"old{n}": 0 for n in range(10_000)})

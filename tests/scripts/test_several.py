@@ -111,6 +111,21 @@ def test_a_release_of_one_object_serves_who_waits_for_it_in_the_other_too(two: B
     assert behind.wait().granted
 
 
+def test_a_grant_that_frees_the_way_in_an_earlier_object_serves_there_again(two: Bench) -> None:
+    """`first` frees y for `both`, and `both` frees x for `last`: all in the script of one release."""
+    take(two, "x")
+    two.k.semaphore("y").acquire(2, timeout=0, ttl="10s", holder="expires")
+    first = two.ask("first", name="y")
+    second, last = both(two, "both"), two.ask("last", name="x")
+    for request in (first, second, last):
+        assert request.wait().code == Code.QUEUED
+    two.clock.advance(11 * SECOND)
+    two.k.semaphore("x").release("other")
+    for request in (first, second, last):  # before a look, which would serve as well
+        assert request.messages()[-1].startswith("granted ")
+    assert held(two) == ({"both": 1, "last": 1}, {"first": 1, "both": 1})
+
+
 def test_requests_that_name_the_objects_in_another_order_do_not_deadlock(two: Bench) -> None:
     take(two, "x")
     take(two, "y")
