@@ -154,7 +154,7 @@ def test_an_interactive_shell_may_be_the_command(cli: Cli, shell: Shell) -> None
     shell.expect("inner> ")
     assert in_use(cli) == 1
     shell.type("fg\n")
-    until(lambda: re.search(r"^S\+ +sleep 61.5$", cli.shell("ps -eo stat,args").out, re.MULTILINE), "it goes on")
+    until(lambda: re.search(r"^S[<N]?\+ +sleep 61.5$", cli.shell("ps -eo stat,args").out, re.MULTILINE), "it goes on")
     shell.type(CTRL_C)
     shell.expect("inner> ")
     shell.type("exit 9\n")
