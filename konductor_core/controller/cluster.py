@@ -1,0 +1,312 @@
+"""The Kubernetes API, as far as the controller calls it: a thin client that speaks JSON.
+
+Every call names its rule, what RBAC must grant for it, and is refused without one: `RULES` is what the controller
+needs, neither more nor less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from urllib.parse import quote, urlencode
+
+from aiohttp import ClientError
+from kubernetes.aio.client import ApiClient
+
+from konductor_core.errors import KonductorError
+from konductor_core.identity import GROUP, VERSION
+from konductor_core.models.registry import SPECS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kubernetes.aio.client import Configuration
+
+    from konductor_core.controller.view import Key
+    from konductor_core.identity import Kind
+
+__all__ = ["RULES", "ApiError", "ApiUnavailable", "Cluster", "Conflict", "Forbidden", "Invalid", "Missing", "Rule"]
+
+log = logging.getLogger(__name__)
+
+FIELD_MANAGER: Final = "konductor-controller"
+PAGE: Final = 500
+TIMEOUT: Final = 20.0
+"""Seconds for one call."""
+PAUSES: Final = (0.1, 0.4, 1.0)
+"""Seconds between tries of a call that may work after a moment. What takes longer is the caller's to try again."""
+BUSY: Final = frozenset({429, 500, 502, 503, 504})
+
+
+class Rule(NamedTuple):
+    """One permission: a verb on a resource (`barriers`, `barriers/status`) of an API group."""
+
+    verb: str
+    group: str
+    resource: str
+
+
+def _ours(verb: str, part: str = "") -> frozenset[Rule]:
+    return frozenset(Rule(verb, GROUP, kind.plural + part) for kind in SPECS)
+
+
+LIST_PODS: Final = Rule("list", "", "pods")
+GET_POD: Final = Rule("get", "", "pods")
+PATCH_POD: Final = Rule("patch", "", "pods")
+DELETE_POD: Final = Rule("delete", "", "pods")
+LIST_NAMESPACES: Final = Rule("list", "", "namespaces")
+GET_JOB: Final = Rule("get", "batch", "jobs")
+GET_SECRET: Final = Rule("get", "", "secrets")
+CREATE_SECRET: Final = Rule("create", "", "secrets")
+PATCH_SECRET: Final = Rule("patch", "", "secrets")
+CREATE_EVENT: Final = Rule("create", "", "events")
+
+RULES: Final[frozenset[Rule]] = frozenset(
+    {
+        *(LIST_PODS, GET_POD, PATCH_POD, DELETE_POD, LIST_NAMESPACES, GET_JOB),
+        *(GET_SECRET, CREATE_SECRET, PATCH_SECRET, CREATE_EVENT),
+        *_ours("list"),
+        *_ours("get"),
+        *_ours("create"),
+        *_ours("patch"),
+        *_ours("delete"),
+        *_ours("patch", "/status"),
+    }
+)
+"""What this module calls. `watching.RULES` has what its watches need beside."""
+
+_VERSIONS: Final = {"": "v1", "batch": "v1", GROUP: VERSION}
+_METHODS: Final = {"list": "GET", "get": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
+
+
+class ApiError(KonductorError):
+    """The Kubernetes API refused a call; `status` is the HTTP status, 0 if there was no answer."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Missing(ApiError):  # noqa: N818 - the short names read best
+    """What the call is about does not exist, or its namespace does not."""
+
+
+class Conflict(ApiError):  # noqa: N818
+    """It exists already, or is not (or no longer) what the caller took it for."""
+
+
+class Invalid(ApiError):  # noqa: N818
+    """The API server's schema or rules refuse what was sent."""
+
+
+class Forbidden(ApiError):  # noqa: N818
+    """RBAC, a quota or admission refuses the call; also in a namespace that is being deleted."""
+
+
+class ApiUnavailable(ApiError):  # noqa: N818
+    """No answer, or one that says: later."""
+
+
+_ERRORS: Final[Mapping[int, type[ApiError]]] = {404: Missing, 409: Conflict, 422: Invalid, 400: Invalid, 403: Forbidden}
+
+
+class Cluster:
+    """Calls of the Kubernetes API, each tried again for a moment where that may help.
+
+    `observe` is told of every answer: the rule, and the HTTP status, or 0 if there was none.
+    """
+
+    def __init__(self, configuration: Configuration, observe: Callable[[Rule, int], None] | None = None) -> None:
+        self._client = ApiClient(configuration)
+        self._observe = observe
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # ------------------------------------------------------------------------------------- our own resources
+
+    async def resources(self, kind: Kind) -> list[dict[str, Any]]:
+        """Return every resource of a kind, of all namespaces."""
+        return await self._list(Rule("list", GROUP, kind.plural))
+
+    async def resource(self, key: Key) -> dict[str, Any] | None:
+        """Return the resource as it is now."""
+        return await self._get(Rule("get", GROUP, key.kind.plural), key.namespace, key.name)
+
+    async def create_resource(self, key: Key, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a resource. Raises `Conflict` if there is one of that name, `Forbidden` if the namespace is ending."""
+        return await self._call(Rule("create", GROUP, key.kind.plural), key.namespace, "", body)
+
+    async def patch_resource(self, key: Key, patch: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge a patch into a resource's metadata and spec. With `metadata.uid`, only if it is still that one."""
+        return await self._call(Rule("patch", GROUP, key.kind.plural), key.namespace, key.name, patch)
+
+    async def patch_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge a patch into a resource's status. Raises `Missing`; `Conflict` if the resource has another uid."""
+        rule = Rule("patch", GROUP, f"{key.kind.plural}/status")
+        return await self._call(rule, key.namespace, key.name, {"metadata": {"uid": uid}, "status": status})
+
+    async def delete_resource(self, key: Key, uid: str) -> bool:
+        """Delete a resource if it is still that one; False if it is not."""
+        return await self._delete(Rule("delete", GROUP, key.kind.plural), key.namespace, key.name, uid)
+
+    # ------------------------------------------------------------------------------------------ pods and others
+
+    async def pods(self) -> list[dict[str, Any]]:
+        """Return every pod of the cluster."""
+        return await self._list(LIST_PODS)
+
+    async def pod(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return a pod as it is now."""
+        return await self._get(GET_POD, namespace, name)
+
+    async def set_scheduling_gates(self, namespace: str, name: str, version: str, gates: list[str]) -> None:
+        """Leave a pod only these of its scheduling gates. Raises `Conflict` if it has changed since `version`."""
+        patch = {"metadata": {"resourceVersion": version}, "spec": {"schedulingGates": [{"name": g} for g in gates]}}
+        await self._call(PATCH_POD, namespace, name, patch)
+
+    async def delete_pod(self, namespace: str, name: str, uid: str) -> bool:
+        """Delete a pod, with its own grace period, if it is still that one; False if it is not."""
+        return await self._delete(DELETE_POD, namespace, name, uid)
+
+    async def namespaces(self) -> list[dict[str, Any]]:
+        """Return every namespace."""
+        return await self._list(LIST_NAMESPACES)
+
+    async def job(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return a job as it is now."""
+        return await self._get(GET_JOB, namespace, name)
+
+    async def secret(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return a secret as it is now."""
+        return await self._get(GET_SECRET, namespace, name)
+
+    async def create_secret(self, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a secret. Raises `Conflict` if there is one of that name."""
+        return await self._call(CREATE_SECRET, namespace, "", body)
+
+    async def patch_secret(self, namespace: str, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge a patch into a secret."""
+        return await self._call(PATCH_SECRET, namespace, name, patch)
+
+    async def create_event(self, namespace: str, body: Mapping[str, Any]) -> bool:
+        """Create an Event; False if there is one of that name already."""
+        try:
+            await self._call(CREATE_EVENT, namespace, "", body)
+        except Conflict:
+            return False
+        return True
+
+    # ------------------------------------------------------------------------------------------------ machinery
+
+    async def _list(self, rule: Rule) -> list[dict[str, Any]]:
+        """Return all items, page by page; from the beginning if the list grew too old meanwhile."""
+        found: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            query = {"limit": str(PAGE)} | ({"continue": token} if token else {})
+            try:
+                page = await self._call(rule, "", "", query=query)
+            except ApiError as error:
+                if error.status != 410:
+                    raise
+                found, token = [], ""
+                continue
+            found += page.get("items") or []
+            token = (page.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return found
+
+    async def _get(self, rule: Rule, namespace: str, name: str) -> dict[str, Any] | None:
+        try:
+            return await self._call(rule, namespace, name)
+        except Missing:
+            return None
+
+    async def _delete(self, rule: Rule, namespace: str, name: str, uid: str) -> bool:
+        try:
+            await self._call(rule, namespace, name, {"preconditions": {"uid": uid}})
+        except (Missing, Conflict):
+            return False
+        return True
+
+    async def _call(
+        self,
+        rule: Rule,
+        namespace: str,
+        name: str,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        if rule not in RULES:
+            raise KonductorError(f"no rule allows the controller to {rule.verb} {rule.resource}")
+        for pause in (*PAUSES, None):
+            try:
+                return await self._try(rule, namespace, name, body, query)
+            except ApiUnavailable:
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+        raise AssertionError  # the last pause is None
+
+    async def _try(
+        self,
+        rule: Rule,
+        namespace: str,
+        name: str,
+        body: Mapping[str, Any] | None,
+        query: Mapping[str, str] | None,
+    ) -> dict[str, Any]:
+        method, path = _METHODS[rule.verb], _path(rule, namespace, name)
+        query = dict(query or {}) | ({"fieldManager": FIELD_MANAGER} if method in {"POST", "PATCH"} else {})
+        headers = {"Accept": "application/json", "User-Agent": FIELD_MANAGER}
+        if method == "PATCH":
+            headers["Content-Type"] = "application/merge-patch+json"
+        status, data = 0, b""
+        try:
+            await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+            url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+            answer = await self._client.call_api(method, url, headers, body, _request_timeout=TIMEOUT)
+            data = await answer.read()
+            status = answer.status
+        except (ClientError, TimeoutError, OSError) as error:
+            what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            raise ApiUnavailable(f"the Kubernetes API does not answer: {what}") from None
+        finally:
+            if self._observe is not None:
+                self._observe(rule, status)
+        return _document(rule, status, data)
+
+
+def _path(rule: Rule, namespace: str, name: str) -> str:
+    """Return the path of a collection, of one thing in it, or of its subresource."""
+    resource, _, part = rule.resource.partition("/")
+    version = _VERSIONS[rule.group]
+    steps = ["apis", rule.group, version] if rule.group else ["api", version]
+    steps += ["namespaces", namespace] if namespace else []
+    steps += [step for step in (resource, name, part) if step]
+    return "/" + "/".join(quote(step, safe="") for step in steps)
+
+
+def _document(rule: Rule, status: int, data: bytes) -> dict[str, Any]:
+    """Return what the API answered, or raise what it means."""
+    try:
+        document = json.loads(data or b"{}")
+    except ValueError:
+        document = {"message": data[:200].decode(errors="replace")}
+    if 200 <= status < 300:
+        return dict(document)
+    message = document.get("message") if isinstance(document, dict) else None
+    text = f"cannot {rule.verb} {rule.resource}: {message or 'no reason given'} ({status})"
+    if status in BUSY:
+        raise ApiUnavailable(text, status)
+    raise _ERRORS.get(status, ApiError)(text, status)
