@@ -5,8 +5,9 @@ A status never holds what changes by itself, such as the time of the snapshot: a
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from konductor_core.durations import rfc3339
 from konductor_core.models.barrier import BarrierStatus
@@ -18,81 +19,124 @@ if TYPE_CHECKING:
 
     from konductor_core.models.objects import Status
 
-__all__ = ["Condition", "degraded", "project", "status_patch"]
+__all__ = ["DEGRADED", "Problem", "project", "project_absent", "status_patch"]
+
+DEGRADED: Final = "Degraded"
+"""The reason of a `Ready` that is false because state could not be restored; it lasts as long as that life does."""
+
+MAX_BYTES: Final = 512 * 1024
+"""How much of a list a status shows at most, as JSON: the API server refuses objects of 1.5 MB."""
+
+_LISTS: Final = {"holders": "holdersTotal", "waiters": "waiting", "arrivals": "arrivalsTotal"}
+"""The lists that may be cut, and the field that has their true length."""
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """Whether something holds of an object: `type` is its name, `reason` one word, `message` a sentence."""
+class Problem:
+    """Why a resource isn't ready: one word and a sentence."""
 
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
     type: str
     holds: bool
     reason: str
     message: str
 
 
-def project(status: Status, before: Mapping[str, Any], generation: int) -> dict[str, Any]:
+def project(
+    status: Status, before: Mapping[str, Any], generation: int, problem: Problem | None = None
+) -> dict[str, Any]:
     """Return the CR status that shows a snapshot.
 
-    `before` is the status that the custom resource has, from which conditions that have not changed keep the time of
-    their last transition; `generation` is that of the spec in force.
+    `before` is the status that the custom resource has: conditions whose truth has not changed keep the time of their
+    last transition. `generation` is that of the spec in force, or of the one that has a `problem`.
     """
     document = {name: value for name, value in status.to_dict().items() if name not in LEFT_OUT | {"kind"}}
     document["observedGeneration"] = generation
     if isinstance(status, BarrierStatus):
         document["progress"] = f"{status.arrived}/{status.spec.expected}"
     if "holders" in document:
-        document["holders"].sort(
-            key=lambda each: (each["since"], each["holder"])
-        )  # renewals change their order in Redis
-    conditions = [
-        Condition("Ready", holds=True, reason="Applied", message="The spec is in force."),
-        *_conditions(status),
-    ]
-    document["conditions"] = _merge(conditions, before.get("conditions"), generation, rfc3339(status.now_ms))
+        # Redis has them in the order of their expiry, which every renewal changes.
+        document["holders"].sort(key=lambda each: (each["since"], each["holder"]))
+    for name in _LISTS.keys() & document.keys():
+        document[name] = _cut(document[name])
+    problem = problem or _lasting(before, document, generation)
+    conditions = [_ready(problem), *_conditions(status)]
+    document["conditions"] = _merge(conditions, before, generation, status.now_ms)
     return document
 
 
-def degraded(reason: str, message: str, before: Mapping[str, Any], generation: int, now_ms: int) -> dict[str, Any]:
-    """Return the CR status of an object whose spec could not be applied: all as it was, and `Ready` false."""
-    condition = Condition("Ready", holds=False, reason=reason, message=message)
-    others = [each for each in before.get("conditions") or [] if each.get("type") != "Ready"]
-    changed = _merge([condition], before.get("conditions"), generation, rfc3339(now_ms))
-    return {**before, "conditions": [*changed, *others]}
+def project_absent(before: Mapping[str, Any], generation: int, problem: Problem, now_ms: int) -> dict[str, Any]:
+    """Return the CR status of an object that is not there, because its spec could never be applied."""
+    conditions = _merge([_ready(problem)], before, generation, now_ms)
+    return {"observedGeneration": generation, "conditions": conditions}
 
 
-def _conditions(status: Status) -> list[Condition]:
+def _cut(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return as many of the items as a status has room for."""
+    room = MAX_BYTES
+    for shown, item in enumerate(items):
+        room -= len(json.dumps(item, ensure_ascii=False).encode()) + 1
+        if room < 0:
+            return items[:shown]
+    return items
+
+
+def _lasting(before: Mapping[str, Any], document: Mapping[str, Any], generation: int) -> Problem | None:
+    """Return the loss that this life of the object has been shown with: nothing restores it later."""
+    if before.get("epoch") != document["epoch"] or before.get("observedGeneration") != generation:
+        return None
+    ready = _known(before).get("Ready", {})
+    return Problem(DEGRADED, ready.get("message", "")) if ready.get("reason") == DEGRADED else None
+
+
+def _ready(problem: Problem | None) -> _Condition:
+    if problem is None:
+        return _Condition("Ready", holds=True, reason="Applied", message="The spec is in force.")
+    return _Condition("Ready", holds=False, reason=problem.reason, message=problem.message)
+
+
+def _conditions(status: Status) -> list[_Condition]:
     match status:
         case BarrierStatus():
             return _barrier_conditions(status)
         case SemaphoreStatus():
             free = f"{status.available} of {status.spec.permits} permits are free."
-            return [Condition("Available", holds=status.available > 0, reason=status.phase, message=free)]
+            return [_Condition("Available", holds=status.available > 0, reason=status.phase, message=free)]
         case _:
             return []
 
 
-def _barrier_conditions(status: BarrierStatus) -> list[Condition]:
+def _barrier_conditions(status: BarrierStatus) -> list[_Condition]:
     opened = status.phase == "Open" or bool(status.last_opened_cycle)
     count = f"{status.arrived} of {status.spec.needed} needed have arrived."
     if status.last_opened_cycle:
         count = f"Cycle {status.last_opened_cycle} has opened."
+    failed = status.phase == "Failed"
     return [
-        Condition("Open", holds=opened, reason="Complete" if opened else "Incomplete", message=count),
-        Condition(
+        _Condition("Open", holds=opened, reason="Complete" if opened else "Incomplete", message=count),
+        _Condition(
             "Failed",
-            holds=status.phase == "Failed",
-            reason="Timeout" if status.phase == "Failed" else "InTime",
+            holds=failed,
+            reason="Timeout" if failed else "InTime",
             message=status.reason or "The deadline has not passed.",
         ),
     ]
 
 
+def _known(status: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {each.get("type", ""): each for each in status.get("conditions") or []}
+
+
 def _merge(
-    conditions: list[Condition], before: list[dict[str, Any]] | None, generation: int, now: str
+    conditions: list[_Condition], before: Mapping[str, Any], generation: int, now_ms: int
 ) -> list[dict[str, Any]]:
     """Return conditions as the API has them; one whose truth is as before keeps its time."""
-    known = {each.get("type"): each for each in before or []}
+    known, now = _known(before), rfc3339(now_ms)
     merged = []
     for condition in conditions:
         truth = "True" if condition.holds else "False"
@@ -110,18 +154,25 @@ def _merge(
     return merged
 
 
-def _without_ends(status: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the status without the moments that a renewal moves."""
-    holders = [{name: each[name] for name in each if name != "expires"} for each in status.get("holders") or []]
-    return {**status, "holders": holders}
+def _news(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a status is news when it changes.
+
+    Not the moments that a renewal moves, nor counters by themselves (a refused try, a renewal). Of a list too long to
+    be shown, the total is: which part of it Redis has first changes with every renewal.
+    """
+    facts = {name: value for name, value in status.items() if name != "counters"}
+    for name, total in _LISTS.items():
+        items = status.get(name) or []
+        if len(items) < status.get(total, 0):
+            facts[name] = len(items)
+        elif name == "holders":
+            facts[name] = [{field: each[field] for field in each if field != "expires"} for each in items]
+    return facts
 
 
 def status_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON merge patch (RFC 7386) that turns one status into the other.
-
-    It is empty if nothing happened: leases that were renewed and are otherwise as before are no news.
-    """
-    if _without_ends(before) == _without_ends(after):
+    """Return the JSON merge patch (RFC 7386) that turns one status into the other; empty if there is no news."""
+    if _news(before) == _news(after):
         return {}
     return _difference(before, after)
 

@@ -6,12 +6,13 @@ What the schema can say, the API server refuses at once; what only Redis knows e
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from konductor_core.durations import MAX_MS, to_text
 from konductor_core.identity import GROUP, VERSION, Kind
 from konductor_core.models.base import Column, json_name, shape_of
 from konductor_core.models.registry import SPECS, STATUSES
+from konductor_core.models.semaphore import SemaphorePhase
 
 if TYPE_CHECKING:
     from dataclasses import Field
@@ -26,6 +27,7 @@ LEFT_OUT: Final = frozenset({"name", "namespace", "labels", "owner", "observedAt
 
 DURATION_LENGTH: Final = 32
 TEXT_LENGTH: Final = 1_024
+_BOUNDS: Final = frozenset({"minimum", "maximum", "pattern", "maxLength"})
 
 
 def crds() -> dict[Kind, dict[str, Any]]:
@@ -76,7 +78,7 @@ def _column(column: Column) -> dict[str, str]:
 def _schema(spec: type[Spec], status: type[Status]) -> dict[str, Any]:
     return {
         "type": "object",
-        "description": _first_paragraph(spec),
+        "description": spec.about,
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string"},
@@ -88,13 +90,9 @@ def _schema(spec: type[Spec], status: type[Status]) -> dict[str, Any]:
     }
 
 
-def _first_paragraph(model: type[Model]) -> str:
-    return " ".join((model.__doc__ or "").partition("\n\n")[0].split())
-
-
 def _spec(spec: type[Spec]) -> dict[str, Any]:
     properties = {json_name(each): _with_default(each, _property(shape_of(each))) for each in fields(spec)}
-    schema: dict[str, Any] = {"type": "object", "description": _first_paragraph(spec), "properties": properties}
+    schema: dict[str, Any] = {"type": "object", "description": "What is asked for.", "properties": properties}
     required = [json_name(each) for each in fields(spec) if each.default is MISSING]
     if required:
         schema["required"] = required
@@ -123,14 +121,9 @@ def _duration_rule(each: Field[Any]) -> dict[str, str]:
 
 
 def _status(status: type[Status]) -> dict[str, Any]:
-    properties = _properties(status)
-    for name in LEFT_OUT:
-        properties.pop(name, None)
+    properties = {name: schema for name, schema in _properties(status).items() if name not in LEFT_OUT}
     properties |= {
-        "phase": properties.get("phase", {"type": "string", "description": "Where the object stands."}),
-        "progress": {"type": "string", "description": "The count as people read it, for example 3/5."},
-        "inUse": properties.get("inUse", {"type": "integer", "format": "int64"}),
-        "available": {"type": "integer", "format": "int64", "description": "How many permits are free."},
+        **_DERIVED[status.kind],
         "observedGeneration": {
             "type": "integer",
             "format": "int64",
@@ -138,20 +131,27 @@ def _status(status: type[Status]) -> dict[str, Any]:
         },
         "conditions": _CONDITIONS,
     }
-    return {"type": "object", "description": _first_paragraph(status), "properties": properties}
+    return {"type": "object", "description": "How things stand, as the controller saw last.", "properties": properties}
 
 
 def _properties(model: type[Model]) -> dict[str, Any]:
-    """Return the schema of every field that the model's JSON shows; a nested spec's fields are its own."""
+    """Return the schema of every field that the model's JSON shows; a nested spec's fields are its own.
+
+    Without bounds: what is true must not be refused.
+    """
     properties: dict[str, Any] = {}
     for each in fields(model):
         shape = shape_of(each)
         if shape.form == "spec":
             spec = SPECS[model.kind]  # type: ignore[attr-defined]  # only a status has one
-            properties |= {json_name(part): _property(shape_of(part)) for part in fields(spec)}
+            properties |= {json_name(part): _unbounded(_property(shape_of(part))) for part in fields(spec)}
         elif shape.form != "internal":
-            properties[json_name(each)] = _property(shape)
+            properties[json_name(each)] = _unbounded(_property(shape))
     return properties
+
+
+def _unbounded(schema: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in schema.items() if name not in _BOUNDS}
 
 
 def _property(shape: Shape) -> dict[str, Any]:
@@ -199,3 +199,18 @@ _CONDITIONS: Final[dict[str, Any]] = {
         },
     },
 }
+
+_DERIVED: Final[dict[Kind, dict[str, Any]]] = {
+    Kind.BARRIER: {
+        "progress": {"type": "string", "description": "Arrived of expected, as people read it: 3/5."},
+    },
+    Kind.SEMAPHORE: {
+        "phase": {
+            "type": "string",
+            "enum": list(get_args(SemaphorePhase)),
+            "description": "Paused without permits, Full when all are in use, else Ready.",
+        },
+        "available": {"type": "integer", "format": "int64", "description": "How many permits are free."},
+    },
+}
+"""What a status shows beside its model's fields."""

@@ -37,6 +37,7 @@ class BarrierSpec(Spec):
     """What a barrier waits for. A `timeout_ms` of None waits without end; so does a `quorum` of None for all."""
 
     kind: ClassVar[Kind] = Kind.BARRIER
+    about: ClassVar[str] = "A number of distinct arrivals that any number of pods wait for."
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule("!has(self.quorum) || self.quorum <= self.expected", "quorum must not be more than expected"),
         Rule("!has(self.quorum) || !self.cyclic", "quorum does not go with cyclic: leave one of them out"),

@@ -187,11 +187,12 @@ class Column:
 class Spec(Model):
     """What a manifest's `spec` says of one kind. Constructing one checks every field, and their combination.
 
-    `rules` say the same as `_cross_check`, for the API server.
+    `about` is the kind in a sentence, for `kubectl explain`; `rules` tell the API server what `_cross_check` checks.
     """
 
     __slots__ = ()
     kind: ClassVar[Kind]
+    about: ClassVar[str]
     rules: ClassVar[tuple[Rule, ...]] = ()
 
     def __post_init__(self) -> None:

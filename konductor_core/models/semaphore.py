@@ -37,6 +37,7 @@ class SemaphoreSpec(Spec):
     """What a semaphore grants. With no permits it is paused: requests queue. A `ttl_ms` of 0 never expires."""
 
     kind: ClassVar[Kind] = Kind.SEMAPHORE
+    about: ClassVar[str] = "A number of permits that pods hold under leases and wait for in a queue."
 
     permits: int = field(metadata=count("How many permits there are; 0 pauses the semaphore."))
     ttl_ms: int = field(
