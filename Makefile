@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # How often `make faults` runs the fault suite, each time with another seed.
 RUNS ?= 1
-.PHONY: help demo test faults measure-loss bench lint verify generate clean
+.PHONY: help demo test faults measure-loss bench lint tools verify generate clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -43,11 +43,14 @@ lint: $(VENV)/.all ## ruff, mypy, import-linter, and luacheck where it is instal
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.lint_lua
 
-generate: $(VENV)/.all ## write the files that are made from the code
+generate: $(VENV)/.all tools ## write the files that are made from the code
 	$(BIN)/python -m tools.generate
 
-verify: $(VENV)/.all ## fail if a generated file differs from what the code would write
+verify: $(VENV)/.all tools ## fail if a generated file differs from what the code would write
 	$(BIN)/python -m tools.generate --check
+
+tools: $(VENV)/.all ## install helm and kubectl into the virtual environment, where they are missing
+	@$(BIN)/python -m tools.binaries
 
 clean: ## remove the virtual environment and all caches
 	rm -rf $(VENV) $(BENCH) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis .coverage htmlcov
