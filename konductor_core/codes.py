@@ -38,3 +38,4 @@ class Code(StrEnum):
     OPEN = "open"
     FAILED = "failed"
     LEFT = "left"
+    CLEANED = "cleaned"

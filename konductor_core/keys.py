@@ -11,6 +11,8 @@ user can be confined to it, and a cluster keeps it in one slot. Moments are the 
                                                   probed answered), or cancelled; TTL 60 s, kept by heartbeats
     konductor:{ns}:wake:<request>         list    what a waiter blocks on: `granted <token>`, `arm <ms>`,
                                                   `watch <ms>`, `look`, `probe`, `deleted`; TTL 60 s
+    konductor:{ns}:marker                 string  there since the controller has seen this namespace: where it is gone,
+                                                  Redis has lost what it had
     konductor:{ns}:nudge                  channel the name of an object that changed, as semaphore/x
 
 Permits (Semaphore), with `o` for konductor:{ns}:semaphore:<name>:
@@ -53,7 +55,19 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from konductor_core.identity import Kind
 
-__all__ = ["LATCH_PARTS", "PERMIT_PARTS", "ObjectKeys", "dirty", "index", "nudge", "wake"]
+__all__ = [
+    "ALL_NUDGES",
+    "LATCH_PARTS",
+    "PERMIT_PARTS",
+    "ObjectKeys",
+    "dirty",
+    "index",
+    "marker",
+    "namespace_of",
+    "nudge",
+    "request",
+    "wake",
+]
 
 PERMIT_PARTS: Final = ("leases", "weights", "queue", "ageing", "waiting", "events")
 LATCH_PARTS: Final = ("arrivals", "cycles", "waiters", "events")
@@ -78,9 +92,28 @@ def nudge(namespace: str) -> str:
     return _of(namespace, "nudge")
 
 
+ALL_NUDGES: Final = _of("*", "nudge")
+"""The pattern of the nudge channels of all namespaces."""
+
+
+def namespace_of(key: str) -> str:
+    """Return the namespace of a key or channel."""
+    return key.partition("{")[2].partition("}")[0]
+
+
+def marker(namespace: str) -> str:
+    """Return the key whose absence shows that Redis has lost a namespace."""
+    return _of(namespace, "marker")
+
+
 def wake(namespace: str, request: str) -> str:
     """Return the list on which the waiter of `request` blocks."""
     return _of(namespace, f"wake:{request}")
+
+
+def request(namespace: str, request: str) -> str:
+    """Return the hash of one waiting request."""
+    return _of(namespace, f"request:{request}")
 
 
 class ObjectKeys:
@@ -104,3 +137,8 @@ class ObjectKeys:
     def events(self) -> str:
         """The stream of the object's history."""
         return f"{self.meta}:events"
+
+    @property
+    def cycles(self) -> str:
+        """The last cycle in which each arrival came, of a cyclic barrier."""
+        return f"{self.meta}:cycles"

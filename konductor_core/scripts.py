@@ -73,6 +73,7 @@ SCRIPTS: Final = _table(
         "holders_count (holder expires_ms token permits since ttl pod uid node claim)*",
         "waiters_count (holder request permits priority since)*",
     ),
+    ("permit_reclaim", PERMIT_KEYS, "holder token uid", "code next_change_ms"),
     ("permit_release", PERMIT_KEYS, "request holder token event", "code next_change_ms"),
     ("permit_renew", PERMIT_KEYS, "holder token ttl", "code next_change_ms token expires_in_ms permits"),
     ("permit_reset", PERMIT_KEYS, "request", "code next_change_ms epoch"),
@@ -99,6 +100,7 @@ SCRIPTS: Final = _table(
         "request holder cycle epoch",
         "code next_change_ms epoch cycle arrived target deadline_ms reason",
     ),
+    ("dirty_clean", "dirty", "(object looked_at_ms)+", "code next_change_ms left"),
 )
 
 

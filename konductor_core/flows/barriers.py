@@ -87,12 +87,13 @@ class _Wait:
             raise Replaced(f"{self.keys.id} was reset or made anew while this arrival waited")
 
 
-def arrive(keys: ObjectKeys, arrival: str, patience_ms: int) -> Flow[Arrived]:
+def arrive(keys: ObjectKeys, arrival: str, patience_ms: int, *, request: str = "") -> Flow[Arrived]:
     """Count one arrival; waits up to `patience_ms` for a barrier that does not exist yet.
 
-    Raises `NotFound` after that, `BarrierFailed`, `Unavailable`.
+    A `request` that two callers share is answered to the second as to the first. Raises `NotFound` after that time,
+    `BarrierFailed`, `Unavailable`.
     """
-    call = Call(ARRIVE, keys.latch, (new_request_id(), arrival))
+    call = Call(ARRIVE, keys.latch, (request or new_request_id(), arrival))
     answer = yield call
     if answer.reply[0] == Code.ABSENT and patience_ms:
         answer = yield from _await_creation(keys, call, patience_ms)

@@ -1,0 +1,125 @@
+"""All that the controller asks of Redis, of any namespace, over one set of connections."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from konductor_core.controller import nudges
+from konductor_core.controller.nudges import key_of
+from konductor_core.controller.view import Key
+from konductor_core.drivers.aio import AsyncDriver
+from konductor_core.errors import NotFound
+from konductor_core.flows import objects, snapshots, upkeep
+from konductor_core.identity import Kind
+from konductor_core.keys import ObjectKeys
+from konductor_core.models import SPECS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from konductor_core.config import Settings
+    from konductor_core.flows.barriers import Arrived
+    from konductor_core.flows.objects import Defined
+    from konductor_core.models import BarrierSpec, Event, SemaphoreSpec
+    from konductor_core.models.objects import Status
+
+__all__ = ["Store"]
+
+class Store:
+    """The objects in Redis. Every method raises `Unavailable` when Redis is; those that wait for it say so."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.driver = AsyncDriver(settings)
+
+    async def close(self) -> None:
+        """Close all connections, for good."""
+        await self.driver.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # ------------------------------------------------------------------------------------------------- objects
+
+    async def define(
+        self, key: Key, spec: SemaphoreSpec | BarrierSpec, labels: Mapping[str, str], owner: str
+    ) -> Defined:
+        """Create an object or bring it to this spec; `owner` is `cr/<uid>` or `cli`. A new uid starts a new epoch."""
+        return await self.driver.run(objects.define(_keys(key), spec, labels, owner))
+
+    async def read(self, key: Key) -> Status | None:
+        """Return a consistent snapshot, or None if there is no such object."""
+        with suppress(NotFound):
+            if key.kind is Kind.BARRIER:
+                return await self.driver.run(snapshots.read_barrier(_keys(key)))
+            return await self.driver.run(snapshots.read_semaphore(_keys(key)))
+        return None
+
+    async def delete(self, key: Key, owner: str) -> bool:
+        """Delete an object; False if there is none. Raises `Owned` if a custom resource has it and `owner` is `cli`."""
+        return await self.driver.run(objects.delete(key.kind, _keys(key), owner))
+
+    async def objects(self, namespace: str) -> list[Key]:
+        """Return every object of a namespace whose kind is known here."""
+        found = await self.driver.run(objects.list_objects(namespace, None))
+        return [Key(kind, namespace, name) for kind, name in found if kind in SPECS]
+
+    async def history(self, key: Key, since_id: str | None, limit: int = 100) -> list[Event]:
+        """Return the first `limit` events after `since_id`, or the newest ones."""
+        return await self.driver.run(objects.events(_keys(key), limit, since_id))
+
+    # ------------------------------------------------------------------------------------------- what has changed
+
+    def nudges(self) -> AsyncIterator[Key | None]:
+        """Yield each object as it changes, without end; and None when something may have been missed.
+
+        After None, which also comes first, everything in `changed` is due. An absent Redis is waited for.
+        """
+        return nudges.listen(self.driver)
+
+    async def changed(self, namespace: str) -> list[Key]:
+        """Return the objects that changed and have not been looked at since, by anybody."""
+        found = await self.driver.run(upkeep.changed(namespace))
+        return [key for each in found if (key := key_of(namespace, each)) and key.kind in SPECS]
+
+    async def looked_at(self, namespace: str, looks: Mapping[Key, int]) -> None:
+        """Note that objects of a namespace were looked at: each with `now_ms` of its snapshot."""
+        await self.driver.run(upkeep.clean(namespace, {_keys(key).id: moment for key, moment in looks.items()}))
+
+    # ------------------------------------------------------------------------------------------------- what is lost
+
+    async def is_marked(self, namespace: str) -> bool:
+        """Return whether Redis still has what it had when the namespace was marked; False also before that."""
+        return await self.driver.run(upkeep.is_marked(namespace))
+
+    async def mark(self, namespace: str) -> None:
+        """Mark a namespace: all that it should have is in Redis."""
+        await self.driver.run(upkeep.mark(namespace))
+
+    async def is_deleted(self, key: Key) -> bool:
+        """Return whether an object was deleted on purpose: it is absent, and its namespace has not been lost."""
+        return await self.driver.run(upkeep.is_deleted(_keys(key)))
+
+    # ------------------------------------------------------------------------------------------------ for dead pods
+
+    async def reclaim(self, key: Key, holder: str, token: int, uid: str) -> bool:
+        """End the lease that a pod which is gone had; False if it is another's by now, or has ended."""
+        return await self.driver.run(upkeep.reclaim(_keys(key), holder, token, uid))
+
+    async def forget_waiter(self, key: Key, holder: str, request: str, uid: str) -> bool:
+        """End the wait of a pod that is gone; False if another has taken its place."""
+        return await self.driver.run(upkeep.forget_waiter(_keys(key), holder, request, uid))
+
+    async def arrive(self, key: Key, arrival: str, request: str) -> Arrived:
+        """Arrive at a barrier for a pod that has ended. Raises `NotFound`, `BarrierFailed`.
+
+        The same `request` within a minute is answered as it was first, and the same arrival counts once.
+        """
+        return await self.driver.run(upkeep.arrive_once(_keys(key), arrival, request))
+
+
+def _keys(key: Key) -> ObjectKeys:
+    return ObjectKeys(key.namespace, key.kind, key.name)

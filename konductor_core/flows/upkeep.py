@@ -1,0 +1,80 @@
+"""What only the controller does: it looks at what changed, ends what the dead hold, and arrives for pods that ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from konductor_core import keys as layout
+from konductor_core.codes import Code
+from konductor_core.flows import barriers
+from konductor_core.flows.steps import Call, Command, Flow
+from konductor_core.scripts import SCRIPTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from konductor_core.flows.barriers import Arrived
+    from konductor_core.keys import ObjectKeys
+
+__all__ = ["arrive_once", "changed", "clean", "forget_waiter", "is_deleted", "is_marked", "mark", "reclaim"]
+
+CLEAN: Final = SCRIPTS["dirty_clean"]
+RECLAIM: Final = SCRIPTS["permit_reclaim"]
+CANCEL: Final = SCRIPTS["permit_cancel"]
+CLEANED_AT_ONCE: Final = 1_000
+
+
+def changed(namespace: str) -> Flow[list[str]]:
+    """Return the objects that changed and have not been looked at since, as `semaphore/x`; oldest change first."""
+    return list((yield Command(("ZRANGE", layout.dirty(namespace), 0, -1))))
+
+
+def clean(namespace: str, looked: Mapping[str, int]) -> Flow[None]:
+    """Note that objects were looked at: each with the server's time of its snapshot, in ms."""
+    pairs = list(looked.items())
+    for at in range(0, len(pairs), CLEANED_AT_ONCE):
+        args = tuple(part for pair in pairs[at : at + CLEANED_AT_ONCE] for part in pair)
+        yield Call(CLEAN, (layout.dirty(namespace),), args)
+
+
+def is_marked(namespace: str) -> Flow[bool]:
+    """Return whether Redis still has what it had of a namespace when `mark` was called."""
+    return bool((yield Command(("EXISTS", layout.marker(namespace)))))
+
+
+def mark(namespace: str) -> Flow[None]:
+    """Leave the mark that shows by its absence that Redis has lost a namespace."""
+    yield Command(("SET", layout.marker(namespace), "1"))
+
+
+def is_deleted(keys: ObjectKeys) -> Flow[bool]:
+    """Return whether an object is absent although nothing was lost: both asked in one moment."""
+    marker = layout.marker(keys.namespace)
+    # EXISTS counts each name as often as it stands there: 2 is the marker without the object.
+    return bool((yield Command(("EXISTS", marker, marker, keys.meta))) == 2)
+
+
+def reclaim(keys: ObjectKeys, holder: str, token: int, uid: str) -> Flow[bool]:
+    """End a lease for its owner, who is gone; False if it is another's by now, or has ended."""
+    answer = yield Call(RECLAIM, keys.permits, (holder, token, uid))
+    return bool(answer.reply[0] == Code.RELEASED)
+
+
+def forget_waiter(keys: ObjectKeys, holder: str, request: str, uid: str) -> Flow[bool]:
+    """End the wait of a pod that is gone; False if another has taken its place."""
+    owner = yield Command(("HGET", layout.request(keys.namespace, request), "uid"))
+    if owner != uid:
+        return False
+    yield Call(CANCEL, keys.permits, (request, holder, "abandoned"))
+    return True
+
+
+def arrive_once(keys: ObjectKeys, arrival: str, request: str) -> Flow[Arrived]:
+    """Count an arrival that happens once in its life: also at a cyclic barrier that has opened since.
+
+    Callers that mean the same event give the same `request`. Raises `NotFound`, `BarrierFailed`, `Unavailable`.
+    """
+    counted = yield Command(("ZSCORE", keys.cycles, arrival))
+    if counted is not None:
+        return barriers.Arrived(counted=False, arrived=0, expected=0, cycle=int(counted), phase="Open", epoch="")
+    return (yield from barriers.arrive(keys, arrival, 0, request=request))
