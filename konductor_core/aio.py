@@ -11,7 +11,7 @@ from konductor_core.config import Settings
 from konductor_core.drivers.aio import AsyncDriver
 from konductor_core.flows import objects
 from konductor_core.flows.leases import Hold
-from konductor_core.verbs import PATIENCE, BarrierVerbs, Caller, SemaphoreVerbs
+from konductor_core.verbs import PATIENCE, BarrierVerbs, Caller, SemaphoreVerbs, several
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,6 +65,30 @@ class AsyncKonductor:
     def barrier(self, name: str) -> AsyncBarrier:
         """Return the handle of a barrier, whether it exists or not."""
         return AsyncBarrier(self.driver, BarrierVerbs(self._caller, name))
+
+    async def acquire(
+        self,
+        amounts: Mapping[str, int],
+        ttl: Duration | None = None,
+        timeout: Duration | None = None,  # noqa: ASYNC109 - by the flow's own deadline
+        priority: int = 0,
+        *,
+        holder: str | None = None,
+        renew: bool = False,
+        must_exist: bool = False,
+        force: bool = False,
+        on_progress: Notify | None = None,
+        on_lost: Callable[[AsyncLease], None] | None = None,
+    ) -> list[AsyncLease]:
+        """Get permits of several objects at once, all or none: `{"semaphore/gpu": 1, "semaphore/disk": 2}`.
+
+        Returns a lease of each, sorted by name. The other arguments and the errors are those of `Semaphore.acquire`.
+        """
+        verbs, among = several(self._caller, amounts)
+        ask = verbs[0].ask(1, ttl, priority, holder, force=force, among=among)
+        grant = await self.driver.run(verbs[0].acquire(ask, timeout, must_exist=must_exist), notify=on_progress)
+        holds = [Hold.of(grant, each.keys, number) for number, each in enumerate(verbs)]
+        return [AsyncLease(self.driver, hold, renewing=renew, on_lost=on_lost) for hold in holds]
 
     async def objects(self, kind: Kind | None = None) -> list[tuple[Kind, str]]:
         """Return kind and name of every object of the namespace, sorted."""
@@ -160,6 +184,28 @@ class AsyncSemaphore(_AsyncHandle):
             return AsyncLease(self._driver, Hold.of(grant, self._verbs.keys), renewing=renew, on_lost=on_lost)
 
         return Acquiring(take)
+
+    def adopt(
+        self,
+        holder: str,
+        token: int,
+        permits: int = 1,
+        *,
+        ttl: Duration,
+        expires_in: float,
+        on_lost: Callable[[AsyncLease], None] | None = None,
+    ) -> AsyncLease:
+        """Go on with a lease that another process acquired: it is renewed at once, and kept renewed from then on.
+
+        `expires_in` are the seconds that are surely left of it, infinite without an end. If it is lost already,
+        `AsyncLease.lost` is set soon.
+        """
+        hold = self._verbs.held(holder, token, permits, ttl, expires_in)
+        return AsyncLease(self._driver, hold, renewing=True, at_once=True, on_lost=on_lost)
+
+    async def report_lost(self, holder: str, token: int, detail: str = "") -> None:
+        """Note in the history that the holder has found its lease lost. Raises `NotFound`."""
+        await self._run(self._verbs.report_lost(holder, token, detail))
 
     async def renew(
         self, holder: str | None = None, token: int | None = None, ttl: Duration | None = None

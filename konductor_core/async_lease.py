@@ -31,11 +31,13 @@ class AsyncLease:
         hold: Hold,
         *,
         renewing: bool = False,
+        at_once: bool = False,
         on_lost: Callable[[AsyncLease], None] | None = None,
     ) -> None:
         self._driver = driver
         self._hold = hold
         self._on_lost = on_lost
+        self._at_once = at_once
         self._lock = asyncio.Lock()
         self.lost = asyncio.Event()
         self._renewal = _Renewal(self._keep, hold.keys.name) if renewing and hold.ttl_ms else None
@@ -64,6 +66,11 @@ class AsyncLease:
     def expires_in(self) -> float:
         """Seconds for which the lease is surely held, by this process's clock; 0 when lost, infinite without end."""
         return 0.0 if self.lost.is_set() else max(0.0, self._hold.deadline - monotonic())
+
+    @property
+    def reason(self) -> str:
+        """Why the lease was lost; empty as long as it is not."""
+        return self._hold.reason
 
     async def renew(self, ttl: Duration | None = None) -> AsyncLease:
         """Give the lease a new end from now, and the TTL to go on with. Raises `LeaseLost`."""
@@ -96,7 +103,7 @@ class AsyncLease:
     async def _keep(self, stop: asyncio.Event) -> None:
         reason = "the task that renewed it has failed"
         try:
-            reason = await self._driver.run(leases.keep_renewed(self._hold), stop=stop)
+            reason = await self._driver.run(leases.keep_renewed(self._hold, at_once=self._at_once), stop=stop)
         finally:
             if reason and not stop.is_set():
                 self._hold.reason = reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -13,7 +13,7 @@ from konductor_core.errors import KonductorError
 from konductor_core.flows import objects
 from konductor_core.flows.leases import Hold
 from konductor_core.lease import Guard, Lease
-from konductor_core.verbs import PATIENCE, BarrierVerbs, Caller, SemaphoreVerbs
+from konductor_core.verbs import PATIENCE, BarrierVerbs, Caller, SemaphoreVerbs, several
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from konductor_core.flows.barriers import Arrived, Opened
     from konductor_core.flows.leases import Released
     from konductor_core.flows.objects import Defined
+    from konductor_core.flows.permits import Ask
     from konductor_core.flows.steps import Flow, Progress
     from konductor_core.identity import Kind
     from konductor_core.models import BarrierSpec, BarrierStatus, Event, Policy, SemaphoreSpec, SemaphoreStatus
@@ -69,6 +70,31 @@ class Konductor:
         """Return the handle of a barrier, whether it exists or not."""
         return Barrier(self.driver, BarrierVerbs(self._caller, name))
 
+    def acquire(
+        self,
+        amounts: Mapping[str, int],
+        ttl: Duration | None = None,
+        timeout: Duration | None = None,
+        priority: int = 0,
+        *,
+        holder: str | None = None,
+        renew: bool = False,
+        must_exist: bool = False,
+        force: bool = False,
+        on_progress: Notify | None = None,
+        on_lost: Callable[[Lease], None] | None = None,
+    ) -> list[Lease]:
+        """Get permits of several objects at once, all or none: `{"semaphore/gpu": 1, "semaphore/disk": 2}`.
+
+        Returns a lease of each, sorted by name. The other arguments and the errors are those of `Semaphore.acquire`.
+        """
+        verbs, among = several(self._caller, amounts)
+        ask = verbs[0].ask(1, ttl, priority, holder, force=force, among=among)
+        with _withdrawn_if_interrupted(self.driver, ask):
+            grant = self.driver.run(verbs[0].acquire(ask, timeout, must_exist=must_exist), notify=on_progress)
+            holds = [Hold.of(grant, each.keys, number) for number, each in enumerate(verbs)]
+            return [Lease(self.driver, hold, renewing=renew, on_lost=on_lost) for hold in holds]
+
     def objects(self, kind: Kind | None = None) -> list[tuple[Kind, str]]:
         """Return kind and name of every object of the namespace, sorted."""
         return self.driver.run(objects.list_objects(self.namespace, kind))
@@ -89,6 +115,20 @@ class Konductor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def _withdrawn_if_interrupted(driver: Driver, ask: Ask) -> Iterator[None]:
+    """Cancel the request when a signal ends the block, perhaps at a moment that the flow did not see."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        if not ask.cancelled:
+            with suppress(KonductorError):
+                driver.call(ask.cancel("cancelled"))
+        raise
 
 
 class _Handle:
@@ -167,16 +207,31 @@ class Semaphore(_Handle):
         `must_exist`), `AlreadyWaiting`, `InvalidInput`.
         """
         ask = self._verbs.ask(permits, ttl, priority, holder, force=force)
-        try:
+        with _withdrawn_if_interrupted(self._driver, ask):
             grant = self._run(self._verbs.acquire(ask, timeout, must_exist=must_exist), on_progress)
             return Lease(self._driver, Hold.of(grant, self._verbs.keys), renewing=renew, on_lost=on_lost)
-        except Exception:
-            raise
-        except BaseException:  # interrupted, perhaps at a moment that the flow did not see
-            if not ask.cancelled:
-                with suppress(KonductorError):
-                    self._driver.call(ask.cancel("cancelled"))
-            raise
+
+    def adopt(
+        self,
+        holder: str,
+        token: int,
+        permits: int = 1,
+        *,
+        ttl: Duration,
+        expires_in: float,
+        on_lost: Callable[[Lease], None] | None = None,
+    ) -> Lease:
+        """Go on with a lease that another process acquired: it is renewed at once, and kept renewed from then on.
+
+        `expires_in` are the seconds that are surely left of it, infinite without an end. If it is lost already,
+        `Lease.lost` is set soon.
+        """
+        hold = self._verbs.held(holder, token, permits, ttl, expires_in)
+        return Lease(self._driver, hold, renewing=True, at_once=True, on_lost=on_lost)
+
+    def report_lost(self, holder: str, token: int, detail: str = "") -> None:
+        """Note in the history that the holder has found its lease lost. Raises `NotFound`."""
+        self._run(self._verbs.report_lost(holder, token, detail))
 
     def renew(self, holder: str | None = None, token: int | None = None, ttl: Duration | None = None) -> Lease:
         """Give a lease a new end; a `ttl` of None is the one it had. Raises `LeaseLost`, `NotFound`."""

@@ -31,11 +31,18 @@ class Lease:
     """
 
     def __init__(
-        self, driver: Driver, hold: Hold, *, renewing: bool = False, on_lost: Callable[[Lease], None] | None = None
+        self,
+        driver: Driver,
+        hold: Hold,
+        *,
+        renewing: bool = False,
+        at_once: bool = False,
+        on_lost: Callable[[Lease], None] | None = None,
     ) -> None:
         self._driver = driver
         self._hold = hold
         self._on_lost = on_lost
+        self._at_once = at_once
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._renewal: _Renewal | None = None
@@ -77,6 +84,11 @@ class Lease:
         """Seconds for which the lease is surely held, by this process's clock; 0 when lost, infinite without end."""
         return 0.0 if self.lost.is_set() else max(0.0, self._hold.deadline - monotonic())
 
+    @property
+    def reason(self) -> str:
+        """Why the lease was lost; empty as long as it is not."""
+        return self._hold.reason
+
     def renew(self, ttl: Duration | None = None) -> Lease:
         """Give the lease a new end from now, and the TTL to go on with. Raises `LeaseLost`."""
         ttl_ms = self._hold.ttl_ms if ttl is None else to_ms(ttl, what="ttl")
@@ -108,7 +120,7 @@ class Lease:
     def _keep(self, stop: threading.Event, ended: threading.Event) -> None:
         reason = "the thread that renewed it has failed"
         try:
-            reason = self._driver.run(leases.keep_renewed(self._hold), stop=stop)
+            reason = self._driver.run(leases.keep_renewed(self._hold, at_once=self._at_once), stop=stop)
         finally:
             lost = bool(reason) and not stop.is_set()
             if lost:

@@ -74,6 +74,7 @@ SCRIPTS: Final = _table(
         "waiters_count (holder request permits priority since)*",
     ),
     ("permit_reclaim", PERMIT_KEYS, "holder token uid", "code next_change_ms"),
+    ("permit_lost", PERMIT_KEYS, "request holder token detail", "code next_change_ms"),
     ("permit_release", PERMIT_KEYS, "request holder token event", "code next_change_ms"),
     ("permit_renew", PERMIT_KEYS, "holder token ttl", "code next_change_ms token expires_in_ms permits"),
     ("permit_reset", PERMIT_KEYS, "request", "code next_change_ms epoch"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from konductor_core import identity
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from konductor_core.flows.steps import Flow
     from konductor_core.models import BarrierStatus, Event, Policy, SemaphoreStatus
 
-__all__ = ["BarrierVerbs", "Caller", "Duration", "SemaphoreVerbs"]
+__all__ = ["BarrierVerbs", "Caller", "Duration", "SemaphoreVerbs", "several"]
 
 Duration: TypeAlias = "str | float | timedelta"
 
@@ -65,6 +66,9 @@ class Caller:
 
 MIN_TTL: Final = 100
 """The shortest TTL, in milliseconds: below it a round trip may already take longer."""
+
+PERMIT_KINDS: Final = (Kind.SEMAPHORE,)
+"""The kinds of which permits can be acquired."""
 
 PATIENCE: Final = f"{ARRIVE_PATIENCE // 1000}s"
 
@@ -135,11 +139,21 @@ class SemaphoreVerbs(_Verbs):
             raise InvalidInput(f"ttl {quoted(ttl)} is too short to be held over a network: use at least {MIN_TTL}ms")
         return ttl_ms
 
-    def ask(self, amount: int, ttl: Duration | None, priority: int, holder: str | None, *, force: bool) -> permits.Ask:
-        """Return the request; with `force` also for a lease without an end."""
+    def ask(
+        self,
+        amount: int,
+        ttl: Duration | None,
+        priority: int,
+        holder: str | None,
+        *,
+        force: bool,
+        among: Mapping[ObjectKeys, int] | None = None,
+    ) -> permits.Ask:
+        """Return the request; with `force` also for a lease without an end; for all of `among` instead, if given."""
+        amounts = among or {self.keys: amount}
         return permits.Ask(
-            (self.keys,),
-            (identity.check_count(amount, "permits", 1),),
+            tuple(amounts),
+            tuple(identity.check_count(each, "permits", 1) for each in amounts.values()),
             self.caller.fresh(holder),
             ttl_ms=self._ttl(ttl, force=force),
             endless=self._may_be_endless(force=force),
@@ -159,6 +173,21 @@ class SemaphoreVerbs(_Verbs):
     def release(self, holder: str | None, token: int | None, event: str = "released") -> Flow[leases.Released]:
         """Give back; `event` is what the history calls it."""
         return leases.release(self.keys, self.caller.bare(holder), token, event, must_exist=True)
+
+    def held(self, holder: str, token: int, permits: int, ttl: Duration, expires_in: float) -> leases.Hold:
+        """Return the lease that another process acquired, and of which so many seconds are left."""
+        return leases.Hold(
+            self.keys,
+            identity.check_holder(holder),
+            permits=identity.check_count(permits, "permits", 1),
+            token=token,
+            ttl_ms=to_ms(ttl, what="ttl"),
+            deadline=monotonic() + expires_in,
+        )
+
+    def report_lost(self, holder: str, token: int, detail: str) -> Flow[None]:
+        """Note in the history that a lease was lost."""
+        return leases.report_lost(self.keys, identity.check_holder(holder), token, detail)
 
     def status(self) -> Flow[SemaphoreStatus]:
         """Return a snapshot."""
@@ -197,3 +226,19 @@ class BarrierVerbs(_Verbs):
     def status(self) -> Flow[BarrierStatus]:
         """Return a snapshot."""
         return snapshots.read_barrier(self.keys)
+
+
+def several(caller: Caller, amounts: Mapping[str, int]) -> tuple[list[SemaphoreVerbs], dict[ObjectKeys, int]]:
+    """Return the verbs of each object, which is named as `semaphore/x`, and its keys with the amount, sorted by name.
+
+    Raises `InvalidInput` for none, and for a kind that has no permits.
+    """
+    verbs = []
+    for name in sorted(amounts):
+        word, _, rest = name.partition("/")
+        if Kind.parse(word) not in PERMIT_KINDS:
+            raise InvalidInput(f"{quoted(name)} has no permits: name objects like semaphore/load-concurrency")
+        verbs.append(SemaphoreVerbs(caller, rest))
+    if not verbs:
+        raise InvalidInput("nothing is asked for: name at least one object, like semaphore/load-concurrency")
+    return verbs, {each.keys: amounts[name] for each, name in zip(verbs, sorted(amounts), strict=True)}

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from konductor_core.flows.permits import Grant
     from konductor_core.keys import ObjectKeys
 
-__all__ = ["Hold", "Released", "keep_renewed", "release", "renew"]
+__all__ = ["Hold", "Released", "keep_renewed", "release", "renew", "report_lost"]
 
 RENEW: Final = SCRIPTS["permit_renew"]
 RELEASE: Final = SCRIPTS["permit_release"]
+LOST: Final = SCRIPTS["permit_lost"]
 RETRY: Final = 0.5
 """Seconds between tries to renew while Redis does not answer."""
 SHORTEST_TRY: Final = 1.0
@@ -83,13 +84,16 @@ def renew(
     return Hold(keys, holder, permits=permits, token=int(current), ttl_ms=max(left, 0), deadline=deadline)
 
 
-def keep_renewed(hold: Hold) -> Flow[str]:
+def keep_renewed(hold: Hold, *, at_once: bool = False) -> Flow[str]:
     """Renew at a third of the TTL until told to stop (result: nothing) or until the lease is lost (why).
+
+    With `at_once` the first time is now: for a lease of which another process has used up a part.
 
     While Redis is away, or has lost the object, it tries again until the lease's own deadline, and not longer. One try
     takes a third of the TTL at most, so that there is time for another.
     """
-    third = pause = hold.ttl_ms / 3000
+    third = hold.ttl_ms / 3000
+    pause = 0.0 if at_once else third
     patience = max(SHORTEST_TRY, min(third, LONGEST_TRY))
     now = yield Clock()
     while True:
@@ -123,3 +127,13 @@ def release(
     if code == Code.ABSENT and must_exist:
         raise absent(keys)
     return Released.NOT_HELD if code == Code.ABSENT else Released(code)
+
+
+def report_lost(keys: ObjectKeys, holder: str, token: int, detail: str) -> Flow[None]:
+    """Note in the object's history that the holder has found its lease lost, and `detail`.
+
+    Raises `NotFound`, `Unavailable`.
+    """
+    answer = yield Call(LOST, keys.permits, (new_request_id(), holder, token, detail))
+    if answer.reply[0] == Code.ABSENT:
+        raise absent(keys)
