@@ -23,6 +23,7 @@ __all__ = [
     "MAX_BYPASS",
     "MAX_MS",
     "MEMORY_TTL",
+    "MIN_KEPT_TTL",
     "PROBE_WINDOW",
     "WAITER_TTL",
     "about",
@@ -41,6 +42,9 @@ MAX_MS: Final = 10 * 365 * DAY
 
 DEFAULT_TTL: Final = 5 * MINUTE
 """How long a lease lives unless renewed."""
+
+MIN_KEPT_TTL: Final = 15 * SECOND
+"""The shortest lease that a keeper beside a pod's containers renews: a third of it must outlast a slow node."""
 
 CLAIM_WINDOW: Final = 5 * SECOND
 """How long a grant to a queued waiter lives until the waiter confirms it."""
