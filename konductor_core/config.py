@@ -107,6 +107,7 @@ class Settings:
     holder: str = field(metadata=_from("KONDUCTOR_HOLDER KONDUCTOR_HOLDER_ID", _holder))
     redis_username: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_USERNAME", _text))
     redis_password: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_PASSWORD", _text), repr=False)
+    redis_ca: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_CA", _text))
     redis_ca_file: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_CA_FILE", _text))
     redis_cert_file: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_CERT_FILE", _text))
     redis_key_file: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_KEY_FILE", _text))

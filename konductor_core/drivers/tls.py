@@ -22,7 +22,7 @@ __all__ = ["context", "secure", "secure_async"]
 def context(settings: Settings, url: RedisUrl) -> ssl.SSLContext:
     """Return what the URL's options and the separate settings, which replace them, ask for. Raises `InvalidInput`."""
     option = url.options.get
-    made = _trusting(settings.redis_ca_file or option("ssl_ca_certs"), option("ssl_ca_path"))
+    made = _trusting(settings.redis_ca_file or option("ssl_ca_certs"), option("ssl_ca_path"), settings.redis_ca)
     if version := option("ssl_min_version"):
         made.minimum_version = ssl.TLSVersion[str(version)]
     if option("ssl_cert_reqs") == "none":
@@ -37,16 +37,16 @@ def context(settings: Settings, url: RedisUrl) -> ssl.SSLContext:
     return made
 
 
-def _trusting(file: Any, folder: Any) -> ssl.SSLContext:  # noqa: ANN401 - paths, if any
+def _trusting(file: Any, folder: Any, text: str | None) -> ssl.SSLContext:  # noqa: ANN401 - paths, if any
+    """Return a context that trusts the file or folder; without them the certificates in `text`, else the system's."""
     if folder and not os.path.isdir(folder):  # noqa: PTH112 - pathlib is slow to import
         raise InvalidInput(f"the CA directory of the Redis connection, {quoted(folder)}, is no directory")
     try:
-        return ssl.create_default_context(cafile=file, capath=folder)
+        return ssl.create_default_context(cafile=file, capath=folder, cadata=None if file or folder else text)
     except OSError as error:  # SSLError is one
         reason = "it has no certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise InvalidInput(
-            f"the CA of the Redis connection, {quoted(file or folder)}, cannot be used: {reason}"
-        ) from None
+        named = quoted(file or folder) if file or folder else "given as text"
+        raise InvalidInput(f"the CA of the Redis connection, {named}, cannot be used: {reason}") from None
 
 
 def _identify(made: ssl.SSLContext, certificate: str, key: str) -> None:
