@@ -101,7 +101,7 @@ SCRIPTS: Final = _table(
         "request holder cycle epoch",
         "code next_change_ms epoch cycle arrived target deadline_ms reason",
     ),
-    ("dirty_clean", "dirty", "(object looked_at_ms)+", "code next_change_ms left"),
+    ("dirty_clean", "dirty", "(object looked_at_ms)*", "code next_change_ms now_ms"),
 )
 
 

@@ -1,7 +1,7 @@
 -- Takes objects out of the set of changed ones, as far as nothing has changed since they were looked at.
 -- KEYS: dirty
--- ARGV: (object looked_at_ms)+
--- REPLY: code next_change_ms left
+-- ARGV: (object looked_at_ms)*
+-- REPLY: code next_change_ms now_ms
 -- GUARANTEE: what changed in the very millisecond of the look, or later, stays.
 --@include lib/codes
 --@include lib/base
@@ -13,4 +13,4 @@ for i = 1, #ARGV, 2 do
     call('ZREM', KEYS[1], ARGV[i])
   end
 end
-return {CLEANED, -1, call('ZCARD', KEYS[1])}
+return {CLEANED, -1, text(NOW)}

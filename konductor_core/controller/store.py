@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
+from konductor_core.annotations import SYSTEM_NAMESPACE
 from konductor_core.controller import nudges
 from konductor_core.controller.nudges import key_of
 from konductor_core.controller.view import Key
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from konductor_core.config import Settings
     from konductor_core.flows.barriers import Arrived
     from konductor_core.flows.objects import Defined
-    from konductor_core.models import BarrierSpec, Event, SemaphoreSpec
+    from konductor_core.models import Event, Spec
     from konductor_core.models.objects import Status
 
 __all__ = ["Store"]
+
 
 class Store:
     """The objects in Redis. Every method raises `Unavailable` when Redis is; those that wait for it say so."""
@@ -44,18 +46,16 @@ class Store:
 
     # ------------------------------------------------------------------------------------------------- objects
 
-    async def define(
-        self, key: Key, spec: SemaphoreSpec | BarrierSpec, labels: Mapping[str, str], owner: str
-    ) -> Defined:
+    async def define(self, key: Key, spec: Spec, labels: Mapping[str, str], owner: str) -> Defined:
         """Create an object or bring it to this spec; `owner` is `cr/<uid>` or `cli`. A new uid starts a new epoch."""
-        return await self.driver.run(objects.define(_keys(key), spec, labels, owner))
+        return await self.driver.run(objects.define(_keys(key), cast("Any", spec), labels, owner))
 
-    async def read(self, key: Key) -> Status | None:
-        """Return a consistent snapshot, or None if there is no such object."""
+    async def read(self, key: Key, holders: int = snapshots.HOLDERS_SHOWN) -> Status | None:
+        """Return a consistent snapshot with so many holders at most, or None if there is no such object."""
         with suppress(NotFound):
             if key.kind is Kind.BARRIER:
                 return await self.driver.run(snapshots.read_barrier(_keys(key)))
-            return await self.driver.run(snapshots.read_semaphore(_keys(key)))
+            return await self.driver.run(snapshots.read_semaphore(_keys(key), holders))
         return None
 
     async def delete(self, key: Key, owner: str) -> bool:
@@ -89,6 +89,10 @@ class Store:
         """Note that objects of a namespace were looked at: each with `now_ms` of its snapshot."""
         await self.driver.run(upkeep.clean(namespace, {_keys(key).id: moment for key, moment in looks.items()}))
 
+    async def now_ms(self, namespace: str = SYSTEM_NAMESPACE) -> int:
+        """Return the time of the server that has a namespace."""
+        return await self.driver.run(upkeep.now_ms(namespace))
+
     # ------------------------------------------------------------------------------------------------- what is lost
 
     async def is_marked(self, namespace: str) -> bool:
@@ -109,9 +113,13 @@ class Store:
         """End the lease that a pod which is gone had; False if it is another's by now, or has ended."""
         return await self.driver.run(upkeep.reclaim(_keys(key), holder, token, uid))
 
-    async def forget_waiter(self, key: Key, holder: str, request: str, uid: str) -> bool:
-        """End the wait of a pod that is gone; False if another has taken its place."""
-        return await self.driver.run(upkeep.forget_waiter(_keys(key), holder, request, uid))
+    async def waiter_uid(self, namespace: str, request: str) -> str:
+        """Return the uid of the pod that waits with a request; empty for none, or for a wait that has ended."""
+        return await self.driver.run(upkeep.waiter_uid(namespace, request))
+
+    async def abandon(self, key: Key, holder: str, request: str) -> None:
+        """End a wait whose pod is gone."""
+        await self.driver.run(upkeep.abandon(_keys(key), holder, request))
 
     async def arrive(self, key: Key, arrival: str, request: str) -> Arrived:
         """Arrive at a barrier for a pod that has ended. Raises `NotFound`, `BarrierFailed`.

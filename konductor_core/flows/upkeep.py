@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from konductor_core.flows.barriers import Arrived
     from konductor_core.keys import ObjectKeys
 
-__all__ = ["arrive_once", "changed", "clean", "forget_waiter", "is_deleted", "is_marked", "mark", "reclaim"]
+__all__ = [
+    "abandon",
+    "arrive_once",
+    "changed",
+    "clean",
+    "is_deleted",
+    "is_marked",
+    "mark",
+    "now_ms",
+    "reclaim",
+    "waiter_uid",
+]
 
 CLEAN: Final = SCRIPTS["dirty_clean"]
 RECLAIM: Final = SCRIPTS["permit_reclaim"]
@@ -35,6 +46,12 @@ def clean(namespace: str, looked: Mapping[str, int]) -> Flow[None]:
     for at in range(0, len(pairs), CLEANED_AT_ONCE):
         args = tuple(part for pair in pairs[at : at + CLEANED_AT_ONCE] for part in pair)
         yield Call(CLEAN, (layout.dirty(namespace),), args)
+
+
+def now_ms(namespace: str) -> Flow[int]:
+    """Return the time of the server that has a namespace, in ms."""
+    answer = yield Call(CLEAN, (layout.dirty(namespace),), ())
+    return int(answer.reply[2])
 
 
 def is_marked(namespace: str) -> Flow[bool]:
@@ -60,13 +77,14 @@ def reclaim(keys: ObjectKeys, holder: str, token: int, uid: str) -> Flow[bool]:
     return bool(answer.reply[0] == Code.RELEASED)
 
 
-def forget_waiter(keys: ObjectKeys, holder: str, request: str, uid: str) -> Flow[bool]:
-    """End the wait of a pod that is gone; False if another has taken its place."""
-    owner = yield Command(("HGET", layout.request(keys.namespace, request), "uid"))
-    if owner != uid:
-        return False
+def waiter_uid(namespace: str, request: str) -> Flow[str]:
+    """Return the uid of the pod that waits with a request; empty for none, or for a wait that has ended."""
+    return str((yield Command(("HGET", layout.request(namespace, request), "uid"))) or "")
+
+
+def abandon(keys: ObjectKeys, holder: str, request: str) -> Flow[None]:
+    """End a wait whose pod is gone."""
     yield Call(CANCEL, keys.permits, (request, holder, "abandoned"))
-    return True
 
 
 def arrive_once(keys: ObjectKeys, arrival: str, request: str) -> Flow[Arrived]:

@@ -51,6 +51,9 @@ local function keep(ask, item)
   local twin = lease_key(object, ask.holder)
   set_expiry(object, ask.holder, moment_for(ask, object))
   call('HSET', twin, 'ttl', text(ask.ttl < 0 and object.ttl or ask.ttl))
+  if ask.uid ~= '' then -- it may be a later pod of the same name, and must not end with the former
+    call('HSET', twin, 'pod', ask.pod, 'uid', ask.uid, 'node', ask.node)
+  end
   if lease.claimed then
     call('HDEL', twin, 'claim')
     local request = call('HGET', object.waiting, ask.holder)
