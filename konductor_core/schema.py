@@ -97,7 +97,7 @@ def _spec(spec: type[Spec]) -> dict[str, Any]:
     if required:
         schema["required"] = required
     rules = [{"rule": rule.expression, "message": rule.message} for rule in spec.rules]
-    rules += [_duration_rule(each) for each in fields(spec) if shape_of(each).form == "duration"]
+    rules += [rule for each in fields(spec) if shape_of(each).form == "duration" for rule in _duration_rules(each)]
     if rules:
         schema["x-kubernetes-validations"] = rules
     return schema
@@ -109,15 +109,20 @@ def _with_default(each: Field[Any], schema: dict[str, Any]) -> dict[str, Any]:
     return schema | {"default": to_text(each.default) if shape_of(each).form == "duration" else each.default}
 
 
-def _duration_rule(each: Field[Any]) -> dict[str, str]:
-    """Bound a duration, which to the schema is text."""
-    name, least = json_name(each), to_text(shape_of(each).minimum or 0)
+def _duration_rules(each: Field[Any]) -> list[dict[str, str]]:
+    """Say in words what a duration is, which to the schema is text, and bound it."""
+    name, shape = json_name(each), shape_of(each)
+    valid = f"self.{name}.matches(r'{shape.pattern}')"
+    least = to_text(shape.minimum or 0)
     bounds = f"duration(self.{name}) >= duration('{least}') && duration(self.{name}) <= duration('{to_text(MAX_MS)}')"
     most = f"{name} must be at most ten years (87600h)"
-    return {
-        "rule": f"!has(self.{name}) || ({bounds})",
-        "message": most if least == "0s" else f"{name} must be at least {least}, or left out for none; {most}",
-    }
+    return [
+        {"rule": f"!has(self.{name}) || {valid}", "message": f"{name} must be a duration like 30s, 1h30m or 500ms"},
+        {
+            "rule": f"!has(self.{name}) || !{valid} || ({bounds})",
+            "message": most if least == "0s" else f"{name} must be at least {least}, or left out for none; {most}",
+        },
+    ]
 
 
 def _status(status: type[Status]) -> dict[str, Any]:
@@ -128,6 +133,10 @@ def _status(status: type[Status]) -> dict[str, Any]:
             "type": "integer",
             "format": "int64",
             "description": "The generation of the spec that this status is about.",
+        },
+        "observedEvent": {
+            "type": "string",
+            "description": "The last entry of the object's history that was reported as an Event, where needed.",
         },
         "conditions": _CONDITIONS,
     }
