@@ -11,8 +11,9 @@ user can be confined to it, and a cluster keeps it in one slot. Moments are the 
                                                   probed answered), or cancelled; TTL 60 s, kept by heartbeats
     konductor:{ns}:wake:<request>         list    what a waiter blocks on: `granted <token>`, `arm <ms>`,
                                                   `watch <ms>`, `look`, `probe`, `deleted`; TTL 60 s
-    konductor:{ns}:marker                 string  there since the controller has seen this namespace: where it is gone,
-                                                  Redis has lost what it had
+    konductor:{ns}:marker                 string  1 since the controller has brought everything of the namespace here;
+                                                  where it is gone, Redis has lost what it had
+    konductor:{ns}:mirrors                hash    object -> uid of the custom resource that mirrors it
     konductor:{ns}:nudge                  channel the name of an object that changed, as semaphore/x
 
 Permits (Semaphore), with `o` for konductor:{ns}:semaphore:<name>:
@@ -63,6 +64,7 @@ __all__ = [
     "dirty",
     "index",
     "marker",
+    "mirrors",
     "namespace_of",
     "nudge",
     "request",
@@ -104,6 +106,11 @@ def namespace_of(key: str) -> str:
 def marker(namespace: str) -> str:
     """Return the key whose absence shows that Redis has lost a namespace."""
     return _of(namespace, "marker")
+
+
+def mirrors(namespace: str) -> str:
+    """Return the hash of the custom resources that mirror objects."""
+    return _of(namespace, "mirrors")
 
 
 def wake(namespace: str, request: str) -> str:

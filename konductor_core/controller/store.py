@@ -71,6 +71,14 @@ class Store:
         """Return the first `limit` events after `since_id`, or the newest ones."""
         return await self.driver.run(objects.events(_keys(key), limit, since_id))
 
+    async def mirror_of(self, key: Key) -> str | None:
+        """Return the uid of the custom resource that mirrors an object, if one was noted."""
+        return await self.driver.run(upkeep.mirror_of(_keys(key))) or None
+
+    async def note_mirror(self, key: Key, uid: str | None) -> None:
+        """Note which custom resource mirrors an object; None for none any more."""
+        await self.driver.run(upkeep.note_mirror(_keys(key), uid or ""))
+
     # ------------------------------------------------------------------------------------------- what has changed
 
     def nudges(self) -> AsyncIterator[Key | None]:
@@ -102,6 +110,10 @@ class Store:
     async def mark(self, namespace: str) -> None:
         """Mark a namespace: all that it should have is in Redis."""
         await self.driver.run(upkeep.mark(namespace))
+
+    async def unmark(self, namespace: str) -> None:
+        """Take the mark away: nothing is expected of the namespace any more."""
+        await self.driver.run(upkeep.unmark(namespace))
 
     async def is_deleted(self, key: Key) -> bool:
         """Return whether an object was deleted on purpose: it is absent, and its namespace has not been lost."""

@@ -64,6 +64,24 @@ def mark(namespace: str) -> Flow[None]:
     yield Command(("SET", layout.marker(namespace), "1"))
 
 
+def unmark(namespace: str) -> Flow[None]:
+    """Take the mark away again: nothing is expected of the namespace any more."""
+    yield Command(("DEL", layout.marker(namespace)))
+
+
+def mirror_of(keys: ObjectKeys) -> Flow[str]:
+    """Return the uid of the custom resource that mirrors an object; empty for none."""
+    return str((yield Command(("HGET", layout.mirrors(keys.namespace), keys.id))) or "")
+
+
+def note_mirror(keys: ObjectKeys, uid: str) -> Flow[None]:
+    """Note which custom resource mirrors an object; empty for none."""
+    if uid:
+        yield Command(("HSET", layout.mirrors(keys.namespace), keys.id, uid))
+    else:
+        yield Command(("HDEL", layout.mirrors(keys.namespace), keys.id))
+
+
 def is_deleted(keys: ObjectKeys) -> Flow[bool]:
     """Return whether an object is absent although nothing was lost: both asked in one moment."""
     marker = layout.marker(keys.namespace)
