@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # How often `make faults` runs the fault suite, each time with another seed.
 RUNS ?= 1
-.PHONY: help demo test faults measure-loss bench lint tools verify generate clean
+.PHONY: help demo test faults measure-loss bench lint tools verify generate images clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,6 +14,10 @@ PYTEST_ARGS ?=
 # What `make bench BENCH_ARGS='--quick --only handover'` adds to the benchmarks' command line.
 BENCH_ARGS ?=
 BENCH := .venv-bench
+# What `make images` builds with, and what the images are called before their names.
+DOCKER ?= docker
+IMAGES ?= konductor
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 help: ## say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile
@@ -48,6 +52,10 @@ generate: $(VENV)/.all tools ## write the files that are made from the code
 
 verify: $(VENV)/.all tools ## fail if a generated file differs from what the code would write
 	$(BIN)/python -m tools.generate --check
+
+images: ## build both images with docker; DOCKER=podman and IMAGES=registry.example/konductor choose others
+	$(DOCKER) build -f deploy/Dockerfile --target full -t $(IMAGES)/konductor:$(VERSION) .
+	$(DOCKER) build -f deploy/Dockerfile --target slim -t $(IMAGES)/konductor-slim:$(VERSION) .
 
 tools: $(VENV)/.all ## install helm and kubectl into the virtual environment, where they are missing
 	@$(BIN)/python -m tools.binaries
