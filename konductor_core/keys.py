@@ -16,7 +16,7 @@ user can be confined to it, and a cluster keeps it in one slot. Moments are the 
     konductor:{ns}:mirrors                hash    object -> uid of the custom resource that mirrors it
     konductor:{ns}:nudge                  channel the name of an object that changed, as semaphore/x
 
-Permits (Semaphore), with `o` for konductor:{ns}:semaphore:<name>:
+Permits (Semaphore, Lease, Mutex, RWMutex), with `o` for konductor:{ns}:<kind>:<name>:
 
     o                                     hash    epoch owner labels created permits ttl policy bypass token extra
                                                   grants expiries refusals timeouts waited longest renewals;
@@ -126,10 +126,11 @@ def request(namespace: str, request: str) -> str:
 class ObjectKeys:
     """The keys of one object, in the order in which its scripts take them."""
 
-    __slots__ = ("id", "latch", "meta", "name", "namespace", "permit", "permits", "queueing", "state")
+    __slots__ = ("id", "kind", "latch", "meta", "name", "namespace", "permit", "permits", "queueing", "state")
 
     def __init__(self, namespace: str, kind: Kind, name: str) -> None:
         self.namespace = namespace
+        self.kind = kind
         self.name = name
         self.id = f"{kind.key}/{name}"
         self.meta = meta = _of(namespace, f"{kind.key}:{name}")

@@ -55,7 +55,7 @@ class Store:
         with suppress(NotFound):
             if key.kind is Kind.BARRIER:
                 return await self.driver.run(snapshots.read_barrier(_keys(key)))
-            return await self.driver.run(snapshots.read_semaphore(_keys(key), holders))
+            return await self.driver.run(snapshots.read_permits(_keys(key), holders))
         return None
 
     async def delete(self, key: Key, owner: str) -> bool:

@@ -12,17 +12,24 @@ from konductor_core.errors import Owned
 from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import Call, Command, Flow
 from konductor_core.identity import Kind, new_request_id
-from konductor_core.models import BarrierSpec, Event, SemaphoreSpec
+from konductor_core.models import BarrierSpec, Event, LockSpec, SemaphoreSpec
 from konductor_core.scripts import SCRIPTS, Script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from konductor_core.keys import ObjectKeys
+    from konductor_core.models import Spec
 
 __all__ = ["Defined", "define", "delete", "events", "list_objects", "reset"]
 
-_MECHANISM: Final = {Kind.SEMAPHORE: "permit", Kind.BARRIER: "barrier"}
+_MECHANISM: Final = {
+    Kind.SEMAPHORE: "permit",
+    Kind.LEASE: "permit",
+    Kind.MUTEX: "permit",
+    Kind.RWMUTEX: "permit",
+    Kind.BARRIER: "barrier",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +49,17 @@ def _keys(kind: Kind, keys: ObjectKeys) -> tuple[str, ...]:
     return keys.permits if _MECHANISM[kind] == "permit" else keys.latch
 
 
-def _arguments(spec: SemaphoreSpec | BarrierSpec) -> tuple[str | int, ...]:
-    if isinstance(spec, SemaphoreSpec):
-        return (spec.permits, spec.ttl_ms, spec.policy, spec.max_bypass_ms)
-    return (spec.expected, spec.quorum or 0, spec.timeout_ms or 0, int(spec.cyclic))
+def _arguments(spec: Spec) -> tuple[str | int, ...]:
+    match spec:
+        case SemaphoreSpec() | LockSpec():
+            return (spec.permits, spec.ttl_ms, spec.policy, spec.max_bypass_ms)
+        case BarrierSpec():
+            return (spec.expected, spec.quorum or 0, spec.timeout_ms or 0, int(spec.cyclic))
+        case _:
+            raise TypeError(type(spec))
 
 
-def define(
-    keys: ObjectKeys, spec: SemaphoreSpec | BarrierSpec, labels: Mapping[str, str] | None, owner: str
-) -> Flow[Defined]:
+def define(keys: ObjectKeys, spec: Spec, labels: Mapping[str, str] | None, owner: str) -> Flow[Defined]:
     """Create the object or bring it to this spec. Raises `Owned` if a custom resource owns it and it would change."""
     text = json.dumps(dict(labels or {}), sort_keys=True, separators=(",", ":"))
     answer = yield Call(_script(spec.kind, "define"), _keys(spec.kind, keys), (owner, text, *_arguments(spec)))

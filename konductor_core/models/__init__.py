@@ -13,20 +13,37 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from konductor_core.models.barrier import Arrival, BarrierPhase, BarrierSpec, BarrierStatus
     from konductor_core.models.base import Model, Spec
+    from konductor_core.models.lease import LeasePhase, LeaseSpec, LeaseStatus
+    from konductor_core.models.mutex import MutexPhase, MutexSpec, MutexStatus
     from konductor_core.models.objects import Event, Status
-    from konductor_core.models.registry import SPECS
-    from konductor_core.models.semaphore import Holder, Policy, SemaphorePhase, SemaphoreSpec, SemaphoreStatus, Waiter
+    from konductor_core.models.permits import Holder, LockSpec, PermitStatus, Policy, Waiter
+    from konductor_core.models.registry import SPECS, STATUSES
+    from konductor_core.models.rwmutex import Mode, RWMutexPhase, RWMutexSpec, RWMutexStatus
+    from konductor_core.models.semaphore import SemaphorePhase, SemaphoreSpec, SemaphoreStatus
 
 __all__ = [
     "SPECS",
+    "STATUSES",
     "Arrival",
     "BarrierPhase",
     "BarrierSpec",
     "BarrierStatus",
     "Event",
     "Holder",
+    "LeasePhase",
+    "LeaseSpec",
+    "LeaseStatus",
+    "LockSpec",
+    "Mode",
     "Model",
+    "MutexPhase",
+    "MutexSpec",
+    "MutexStatus",
+    "PermitStatus",
     "Policy",
+    "RWMutexPhase",
+    "RWMutexSpec",
+    "RWMutexStatus",
     "SemaphorePhase",
     "SemaphoreSpec",
     "SemaphoreStatus",
@@ -37,20 +54,33 @@ __all__ = [
 
 _WHERE: Final = {
     "SPECS": "registry",
+    "STATUSES": "registry",
     "Arrival": "barrier",
     "BarrierPhase": "barrier",
     "BarrierSpec": "barrier",
     "BarrierStatus": "barrier",
     "Event": "objects",
-    "Holder": "semaphore",
+    "Holder": "permits",
+    "LeasePhase": "lease",
+    "LeaseSpec": "lease",
+    "LeaseStatus": "lease",
+    "LockSpec": "permits",
+    "Mode": "rwmutex",
     "Model": "base",
-    "Policy": "semaphore",
+    "MutexPhase": "mutex",
+    "MutexSpec": "mutex",
+    "MutexStatus": "mutex",
+    "PermitStatus": "permits",
+    "Policy": "permits",
+    "RWMutexPhase": "rwmutex",
+    "RWMutexSpec": "rwmutex",
+    "RWMutexStatus": "rwmutex",
     "SemaphorePhase": "semaphore",
     "SemaphoreSpec": "semaphore",
     "SemaphoreStatus": "semaphore",
     "Spec": "base",
     "Status": "objects",
-    "Waiter": "semaphore",
+    "Waiter": "permits",
 }
 
 
