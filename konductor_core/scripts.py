@@ -66,6 +66,12 @@ SCRIPTS: Final = _table(
     ("permit_define", PERMIT_KEYS, "owner labels permits ttl policy bypass", "code next_change_ms epoch owner"),
     ("permit_delete", PERMIT_KEYS, "request owner", "code next_change_ms owner"),
     (
+        "permit_import",
+        PERMIT_KEYS,
+        "owner labels permits ttl policy bypass epoch created (holder token permits since ttl pod uid node)*",
+        "code next_change_ms epoch owner restored",
+    ),
+    (
         "permit_read",
         PERMIT_KEYS,
         "holders_limit waiters_limit",
@@ -86,6 +92,12 @@ SCRIPTS: Final = _table(
     ),
     ("barrier_define", LATCH_KEYS, "owner labels expected quorum timeout cyclic", "code next_change_ms epoch owner"),
     ("barrier_delete", LATCH_KEYS, "request owner", "code next_change_ms owner"),
+    (
+        "barrier_import",
+        LATCH_KEYS,
+        "owner labels expected quorum timeout cyclic epoch created phase decided reason cycle (arrival at_ms)*",
+        "code next_change_ms epoch owner restored",
+    ),
     ("barrier_leave", LATCH_KEYS, "request", "code next_change_ms"),
     (
         "barrier_read",
