@@ -39,3 +39,4 @@ class Code(StrEnum):
     FAILED = "failed"
     LEFT = "left"
     CLEANED = "cleaned"
+    RESTORED = "restored"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from konductor_core.keys import ObjectKeys
     from konductor_core.models import Spec
 
-__all__ = ["Defined", "define", "delete", "events", "list_objects", "reset"]
+__all__ = ["Defined", "arguments", "define", "delete", "events", "list_objects", "reset"]
 
 _MECHANISM: Final = {
     Kind.SEMAPHORE: "permit",
@@ -49,7 +49,8 @@ def _keys(kind: Kind, keys: ObjectKeys) -> tuple[str, ...]:
     return keys.permits if _MECHANISM[kind] == "permit" else keys.latch
 
 
-def _arguments(spec: Spec) -> tuple[str | int, ...]:
+def arguments(spec: Spec) -> tuple[str | int, ...]:
+    """Return a spec as the scripts take it."""
     match spec:
         case SemaphoreSpec() | LockSpec():
             return (spec.permits, spec.ttl_ms, spec.policy, spec.max_bypass_ms)
@@ -62,7 +63,7 @@ def _arguments(spec: Spec) -> tuple[str | int, ...]:
 def define(keys: ObjectKeys, spec: Spec, labels: Mapping[str, str] | None, owner: str) -> Flow[Defined]:
     """Create the object or bring it to this spec. Raises `Owned` if a custom resource owns it and it would change."""
     text = json.dumps(dict(labels or {}), sort_keys=True, separators=(",", ":"))
-    answer = yield Call(_script(spec.kind, "define"), _keys(spec.kind, keys), (owner, text, *_arguments(spec)))
+    answer = yield Call(_script(spec.kind, "define"), _keys(spec.kind, keys), (owner, text, *arguments(spec)))
     code, _, epoch, current = answer.reply
     if code == Code.OWNED:
         raise _owned(keys, "change")

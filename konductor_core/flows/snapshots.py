@@ -116,7 +116,7 @@ def _permit_spec(kind: Kind, meta: dict[str, str]) -> Spec:
     )
 
 
-def _only(kind: Kind, head: list[Any], meta: dict[str, str]) -> dict[str, int]:
+def _only(kind: Kind, head: list[Any], meta: dict[str, str]) -> dict[str, Any]:
     """Return the fields that one kind's status has beside those of all that grant permits."""
     if kind is Kind.SEMAPHORE:
         return {"in_use": int(head[3])}
@@ -126,7 +126,7 @@ def _only(kind: Kind, head: list[Any], meta: dict[str, str]) -> dict[str, int]:
 
 
 def _holder(row: list[Any], *, is_rw: bool) -> Holder:
-    holder, expires, token, permits, since, _, pod, uid, node, claim = row
+    holder, expires, token, permits, since, ttl, pod, uid, node, claim = row
     amount = int(permits or 1)
     return Holder(
         holder=holder,
@@ -135,6 +135,7 @@ def _holder(row: list[Any], *, is_rw: bool) -> Holder:
         token=int(token or 0),
         since_ms=int(since or 0),
         expires_ms=None if expires == "inf" else int(float(expires)),
+        ttl_ms=int(ttl) if ttl else None,
         pod=pod,
         uid=uid,
         node=node,

@@ -104,7 +104,7 @@ def test_with_tls_redis_has_no_other_port_and_the_controller_checks_its_certific
     config = named(documents, "ConfigMap", "konductor-redis")["data"]["redis.conf"].splitlines()
     assert {"port 0", "tls-port 6379"} <= set(config)
     assert env(documents)["KONDUCTOR_REDIS_URL"].startswith("rediss://")
-    assert env(documents)["KONDUCTOR_REDIS_CA_FILE"] == "/etc/konductor/redis/ca.crt"
+    assert env(documents)["KONDUCTOR_REDIS_CA"]["secretKeyRef"]["name"] == "konductor-redis-tls"
 
 
 def test_a_redis_of_ones_own_replaces_the_one_that_comes_with_konductor() -> None:
@@ -112,7 +112,7 @@ def test_a_redis_of_ones_own_replaces_the_one_that_comes_with_konductor() -> Non
     assert not [each for each in documents if each["metadata"]["name"] == "konductor-redis"]
     assert env(documents)["KONDUCTOR_REDIS_URL"] == {"secretKeyRef": {"name": "our-redis", "key": "redis-url"}}
     assert "initContainers" not in pods(documents)["konductor-controller"]["spec"]
-    assert env(documents).keys() >= {"KONDUCTOR_REDIS_CA_FILE", "KONDUCTOR_REDIS_CERT_FILE", "KONDUCTOR_REDIS_KEY_FILE"}
+    assert env(documents).keys() >= {"KONDUCTOR_REDIS_CA", "KONDUCTOR_REDIS_CERT_FILE", "KONDUCTOR_REDIS_KEY_FILE"}
 
 
 def test_redis_forgets_nothing_and_evicts_nothing() -> None:

@@ -105,43 +105,45 @@ securityContext:
     drop: [ALL]
 {{- end }}
 
-{{/* The Secret that has the certificates of Redis; empty without TLS. */}}
-{{- define "konductor.redisCertificates" -}}
-{{- if .Values.redis.enabled -}}
-{{ .Values.redis.tls.secretName }}
-{{- else if or .Values.externalRedis.ca .Values.externalRedis.clientCertificate -}}
-{{ .Values.externalRedis.secretName }}
-{{- end }}
-{{- end }}
-
 {{/* The variables that tell the controller where Redis is, and who it is there. */}}
 {{- define "konductor.redisEnv" -}}
+{{- $secret := .Values.redis.tls.secretName }}
 {{- if .Values.redis.enabled }}
 - name: KONDUCTOR_REDIS_URL
-  value: {{ ternary "rediss" "redis" (not (empty .Values.redis.tls.secretName)) }}://konductor-redis.{{ .Release.Namespace }}.svc:6379/0
+  value: {{ ternary "rediss" "redis" (not (empty $secret)) }}://konductor-redis.{{ .Release.Namespace }}.svc:6379/0
 - name: KONDUCTOR_REDIS_PASSWORD
   valueFrom:
     secretKeyRef:
       name: {{ .Values.redis.passwordSecret }}
       key: password
 {{- else }}
+{{- $secret = required "externalRedis.secretName is empty: with redis.enabled=false, name the Secret that has the redis-url of your own Redis" .Values.externalRedis.secretName }}
 - name: KONDUCTOR_REDIS_URL
   valueFrom:
     secretKeyRef:
-      name: {{ required "externalRedis.secretName is empty: with redis.enabled=false, name the Secret that has the redis-url of your own Redis" .Values.externalRedis.secretName }}
+      name: {{ $secret }}
       key: redis-url
 {{- end }}
-{{- if or .Values.redis.enabled .Values.externalRedis.ca }}
-{{- if include "konductor.redisCertificates" . }}
-- name: KONDUCTOR_REDIS_CA_FILE
-  value: /etc/konductor/redis/ca.crt
+{{- with $secret }}
+- name: KONDUCTOR_REDIS_CA
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: ca.crt
+      optional: true
 {{- end }}
-{{- end }}
-{{- if and (not .Values.redis.enabled) .Values.externalRedis.clientCertificate }}
+{{- if include "konductor.clientCertificate" . }}
 - name: KONDUCTOR_REDIS_CERT_FILE
   value: /etc/konductor/redis/tls.crt
 - name: KONDUCTOR_REDIS_KEY_FILE
   value: /etc/konductor/redis/tls.key
+{{- end }}
+{{- end }}
+
+{{/* The Secret with which the controller shows Redis who it is; empty without one. */}}
+{{- define "konductor.clientCertificate" -}}
+{{- if and (not .Values.redis.enabled) .Values.externalRedis.clientCertificate -}}
+{{ .Values.externalRedis.secretName }}
 {{- end }}
 {{- end }}
 

@@ -1,0 +1,1 @@
+"""What runs inside users' pods beside their own containers: waits, acquires, and keeps what was acquired."""

@@ -1,0 +1,218 @@
+"""The leases of a pod in the keeper's hands: adopted, acquired through the API, lost, given back."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from konductor_core.durations import HEARTBEAT
+from konductor_core.errors import KonductorError, LeaseLost, NotFound
+from konductor_core.flows.leases import Released
+from sidecar.clock import boot_id, boot_ms, until
+from sidecar.say import message
+from sidecar.volume import HELD, LOST, RELEASED, Grant, Volume, as_grant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from konductor_core.aio import AsyncKonductor
+    from konductor_core.async_lease import AsyncLease
+
+__all__ = ["Held", "Ledger"]
+
+CALL: Final = 5.0
+"""Seconds that one call to Redis is given on which the pod's containers do not wait."""
+SHOWN_MS: Final = 500
+"""By how much the end of a lease has to move before it is written down again."""
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """One lease; one that is not `renewing` is renewed by whoever acquired it, or ends.
+
+    `reported` is False as long as it was lost and Redis has yet to be told.
+    """
+
+    grant: Grant
+    lease: AsyncLease
+    renewing: bool = True
+    state: str = HELD
+    reported: bool = True
+    looked_ms: int = 0
+    """When Redis was last asked about a lease that needs no renewing, by `boot_ms`."""
+
+
+class Ledger:
+    """Everything that this pod holds. `on_lost` is called once for each lease that was lost, with the reason."""
+
+    def __init__(self, k: AsyncKonductor, volume: Volume, pod_uid: str, on_lost: Callable[[Held, str], None]) -> None:
+        self.k = k
+        self.volume = volume
+        self.entries: list[Held] = []
+        self._pod_uid = pod_uid
+        self._on_lost = on_lost
+
+    @property
+    def held(self) -> list[Held]:
+        """What is held at present."""
+        return [each for each in self.entries if each.state == HELD]
+
+    # ---- beginnings
+
+    async def adopt(self, grant: Grant) -> None:
+        """Go on with a grant of the acquire container's, or of a keeper's before this one.
+
+        One that has ended is lost if the pod's own containers have begun; else nobody has relied on it, and another one
+        is acquired in its place.
+        """
+        left = await self._confirm(grant)
+        if left <= 0 and grant.shown and not self.volume.has("started"):
+            grant, left = await self._acquire_anew(grant)
+        lease = self.k.semaphore(grant.name).adopt(
+            grant.holder, grant.token, grant.permits, ttl=grant.ttl_ms / 1000, expires_in=left, on_lost=self._note
+        )
+        self.entries.append(Held(grant, lease, looked_ms=boot_ms()))
+
+    async def _confirm(self, grant: Grant) -> float:
+        """Return the seconds that a lease surely lasts: what Redis says, or while it is away what the grant says."""
+        try:
+            async with asyncio.timeout(CALL):
+                return (await self.k.semaphore(grant.name).renew(grant.holder, grant.token)).expires_in
+        except LeaseLost:
+            return 0.0
+        except (KonductorError, TimeoutError) as error:
+            message(f"{grant.object}: {str(error) or 'no answer in time'}; trying on until the lease ends")
+            return _seconds_left(grant)
+
+    async def _acquire_anew(self, grant: Grant) -> tuple[Grant, float]:
+        message(f"{grant.object}: the lease ended before the pod's own containers began; acquiring it again")
+        ttl = grant.ttl_ms / 1000 or None
+        lease = await self.k.semaphore(grant.name).acquire(grant.permits, ttl, holder=grant.holder)
+        grant = as_grant(grant.object, lease)
+        self.volume.show(grant, HELD)
+        return grant, lease.expires_in
+
+    async def acquire(self, name: str, permits: int, *, holder: str | None, renew: bool, **ask: Any) -> Held:  # noqa: ANN401
+        """Acquire permits of a semaphore for one of the pod's containers, which asked through the API."""
+        known = self.find(name, holder)
+        renewing = renew and known is None
+        lease = await self.k.semaphore(name).acquire(permits, holder=holder, renew=renewing, on_lost=self._note, **ask)
+        grant = replace(as_grant(f"semaphore/{name}", lease), shown=False)
+        if known is None:
+            known = Held(grant, lease, renewing)
+            self.entries.append(known)
+        else:  # the same holder again has the same grant, perhaps of another amount, and one who renews it
+            known.grant = replace(grant, shown=known.grant.shown)
+            await known.lease.renew(ask.get("ttl"))
+        self.save()
+        return known
+
+    def find(self, name: str, holder: str | None) -> Held | None:
+        """Return what is held of a semaphore under a holder's name, if anything is."""
+        return next((each for each in self.held if (each.grant.name, each.grant.holder) == (name, holder)), None)
+
+    # ---- while it is held
+
+    async def look(self) -> None:
+        """Write down ends that have moved, ask about leases that need no renewing, tell Redis of losses."""
+        moved = False
+        for held in self.held:
+            if held.lease.ttl_ms == 0:
+                await self._look_at_endless(held)
+                continue
+            if not held.renewing and held.lease.expires_in <= 0:
+                held.state = LOST
+                continue
+            moment = until(held.lease.expires_in)
+            if abs((moment or 0) - (held.grant.until_ms or 0)) > SHOWN_MS:
+                held.grant, moved = replace(held.grant, until_ms=moment, ttl_ms=held.lease.ttl_ms), True
+                if held.grant.shown:
+                    with suppress(OSError):
+                        self.volume.show_expiry(held.grant)
+        if moved:
+            self.save()
+        for held in [each for each in self.entries if not each.reported]:
+            await self._report(held)
+
+    async def _look_at_endless(self, held: Held) -> None:
+        if boot_ms() - held.looked_ms < HEARTBEAT:
+            return
+        held.looked_ms = boot_ms()
+        with suppress(KonductorError, TimeoutError):
+            try:
+                async with asyncio.timeout(CALL):
+                    await held.lease.renew()
+            except LeaseLost:
+                self._note(held.lease)
+
+    def save(self) -> None:
+        """Write down what is held, for a keeper after this one."""
+        with suppress(OSError):  # it would adopt what it finds
+            self.volume.write_grants([each.grant for each in self.held])
+
+    # ---- ends
+
+    def _note(self, lease: AsyncLease) -> None:
+        """A lease was lost."""
+        held = next((each for each in self.held if each.lease is lease), None)
+        if held is None:
+            return
+        held.state, held.reported = LOST, False
+        if held.grant.shown:
+            with suppress(OSError):
+                self.volume.show_state(held.grant, LOST)
+        self.save()
+        self._on_lost(held, lease.reason or "Redis says that it has ended or was given to another")
+
+    async def _report(self, held: Held) -> None:
+        grant = held.grant
+        detail = f"{held.lease.reason or 'it has ended or was given to another'}; pod uid {self._pod_uid or 'unknown'}"
+        try:
+            async with asyncio.timeout(CALL):
+                await self.k.semaphore(grant.name).report_lost(grant.holder, grant.token, detail)
+            held.reported = True
+        except NotFound:
+            held.reported = True  # nothing has a history any more
+        except (KonductorError, TimeoutError):
+            pass  # at the next look
+
+    async def release(self, held: Held) -> Released:
+        """Give a lease back; says what became of it. Raises `Unavailable`."""
+        outcome = await held.lease.release()
+        held.state = RELEASED if outcome is Released.RELEASED else LOST
+        if held.grant.shown:
+            with suppress(OSError):
+                self.volume.show_state(held.grant, held.state)
+        self.save()
+        return outcome
+
+    async def release_all(self, seconds: float) -> None:
+        """Give back everything, what was not even adopted included, as far as Redis answers within so many seconds."""
+        tasks = {asyncio.create_task(self.release(each)): each.grant for each in self.held}
+        adopted = {each.grant.token for each in self.entries}
+        for grant in self.volume.read_grants():
+            if grant.token not in adopted:
+                tasks[asyncio.create_task(self._release_unseen(grant))] = grant
+        if not tasks:
+            return
+        done, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+            message(f"{tasks[task].object}: could not be released (no answer in time); its TTL ends it")
+        for task in done:
+            message(f"{tasks[task].object}: {task.exception() or task.result()}")
+
+    async def _release_unseen(self, grant: Grant) -> Released:
+        outcome = await self.k.semaphore(grant.name).release(grant.holder, grant.token)
+        if grant.shown:
+            with suppress(OSError):
+                self.volume.show_state(grant, RELEASED)
+        return outcome
+
+
+def _seconds_left(grant: Grant) -> float:
+    if grant.until_ms is None:
+        return float("inf")
+    return max(0.0, (grant.until_ms - boot_ms()) / 1000) if grant.boot == boot_id() else 0.0

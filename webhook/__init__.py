@@ -1,0 +1,1 @@
+"""Admission: what a pod's annotations turn into, and the HTTPS server that the API server asks."""
