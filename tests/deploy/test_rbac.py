@@ -66,14 +66,6 @@ def _reads(rule: Rule, resource: str) -> bool:
     return rule.resource == resource and rule.verb != "create"
 
 
-def test_the_controller_changes_only_its_own_lease_in_its_own_namespace() -> None:
-    leases = {
-        (rule.verb, where, name) for rule, where, name in granted(base(), CONTROLLER) if rule.resource == "leases"
-    }
-    assert {where for _, where, _ in leases} == {NAMESPACE}
-    assert {name for verb, _, name in leases if verb != "create"} == {CONTROLLER}
-
-
 def test_who_may_view_or_edit_a_namespace_may_do_so_with_every_kind() -> None:
     for role, verbs in (
         ("view", {"get", "list", "watch"}),
