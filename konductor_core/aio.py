@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from konductor_core import identity
+from konductor_core.amounts import leased_object
 from konductor_core.async_lease import AsyncLease
 from konductor_core.config import Settings
 from konductor_core.drivers.aio import AsyncDriver
@@ -14,7 +15,7 @@ from konductor_core.flows.leases import Hold
 from konductor_core.handles.async_barrier import AsyncBarrier
 from konductor_core.handles.async_leases import AsyncNamedLease
 from konductor_core.handles.async_locks import AsyncMutex, AsyncRWMutex
-from konductor_core.handles.async_permits import AsyncSemaphore
+from konductor_core.handles.async_permits import AsyncPermitHandle, AsyncSemaphore
 from konductor_core.permit_verbs import LeaseVerbs, MutexVerbs, RWMutexVerbs, SemaphoreVerbs, several
 from konductor_core.verbs import BarrierVerbs, Caller
 
@@ -70,6 +71,12 @@ class AsyncKonductor:
     def rwmutex(self, name: str) -> AsyncRWMutex:
         """Return the handle of an RWMutex, whether it exists or not."""
         return AsyncRWMutex(self.driver, RWMutexVerbs(self._caller, name))
+
+    def permits(self, ref: str) -> AsyncPermitHandle:
+        """Return the handle of what grants permits, named like `mutex/x`. Raises `InvalidInput` for another kind."""
+        kind, name = leased_object(ref)
+        handle: AsyncPermitHandle = getattr(self, kind.key)(name)
+        return handle
 
     def barrier(self, name: str) -> AsyncBarrier:
         """Return the handle of a barrier, whether it exists or not."""

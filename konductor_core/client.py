@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from konductor_core import identity, keys
+from konductor_core.amounts import leased_object
 from konductor_core.config import Settings
 from konductor_core.drivers.sync import Driver
 from konductor_core.flows import objects
@@ -13,7 +14,7 @@ from konductor_core.flows.leases import Hold
 from konductor_core.handles.barrier import Barrier
 from konductor_core.handles.leases import NamedLease
 from konductor_core.handles.locks import Mutex, RWMutex
-from konductor_core.handles.permits import Semaphore, withdrawn_if_interrupted
+from konductor_core.handles.permits import PermitHandle, Semaphore, withdrawn_if_interrupted
 from konductor_core.lease import Lease
 from konductor_core.permit_verbs import LeaseVerbs, MutexVerbs, RWMutexVerbs, SemaphoreVerbs, several
 from konductor_core.verbs import BarrierVerbs, Caller
@@ -71,6 +72,12 @@ class Konductor:
     def rwmutex(self, name: str) -> RWMutex:
         """Return the handle of an RWMutex, whether it exists or not."""
         return RWMutex(self.driver, RWMutexVerbs(self._caller, name))
+
+    def permits(self, ref: str) -> PermitHandle:
+        """Return the handle of what grants permits, named like `mutex/x`. Raises `InvalidInput` for another kind."""
+        kind, name = leased_object(ref)
+        handle: PermitHandle = getattr(self, kind.key)(name)
+        return handle
 
     def barrier(self, name: str) -> Barrier:
         """Return the handle of a barrier, whether it exists or not."""

@@ -6,12 +6,12 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from konductor_core import identity
+from konductor_core.amounts import amount_of, leased_object
 from konductor_core.durations import to_ms
 from konductor_core.errors import InvalidInput, quoted
 from konductor_core.flows import leases, permits, snapshots
 from konductor_core.identity import Kind
 from konductor_core.models import LeaseSpec, LockSpec, MutexSpec, RWMutexSpec, SemaphoreSpec
-from konductor_core.models.rwmutex import SHARES
 from konductor_core.verbs import Verbs, timeout_ms
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from konductor_core.verbs import Caller, Duration
 
 __all__ = [
-    "PERMIT_KINDS",
     "LeaseVerbs",
     "LockVerbs",
     "MutexVerbs",
@@ -160,10 +159,9 @@ class RWMutexVerbs(LockVerbs):
     spec_class = RWMutexSpec
 
 
-PERMIT_KINDS: Final[dict[Kind, type[PermitVerbs]]] = {
+VERBS: Final[dict[Kind, type[PermitVerbs]]] = {
     each.kind: each for each in (SemaphoreVerbs, LeaseVerbs, MutexVerbs, RWMutexVerbs)
 }
-"""The kinds of which permits can be acquired."""
 
 
 def several(caller: Caller, amounts: Mapping[str, int | str]) -> tuple[list[PermitVerbs], dict[ObjectKeys, int]]:
@@ -173,30 +171,13 @@ def several(caller: Caller, amounts: Mapping[str, int | str]) -> tuple[list[Perm
     that has no permits, and for an amount that the kind never grants.
     """
     verbs, found = [], {}
-    for name in sorted(amounts):
-        word, _, rest = name.partition("/")
-        kind = Kind.parse(word)
-        if kind not in PERMIT_KINDS:
-            raise InvalidInput(f"{quoted(name)} has no permits: name objects like semaphore/load-concurrency")
-        each = PERMIT_KINDS[kind](caller, rest)
+    for ref in sorted(amounts):
+        kind, name = leased_object(ref)
+        each = VERBS[kind](caller, name)
         verbs.append(each)
-        found[each.keys] = amount_of(kind, amounts[name], name)
+        found[each.keys] = amount_of(kind, amounts[ref], ref)
     if not verbs:
         raise InvalidInput("nothing is asked for: name at least one object, like semaphore/load-concurrency")
     if len({each.keys.id for each in verbs}) < len(verbs):
         raise InvalidInput(f"an object is named twice in {', '.join(sorted(amounts))}: name each once")
     return verbs, found
-
-
-def amount_of(kind: Kind, amount: int | str, what: str) -> int:
-    """Return how many permits are asked for by a number, or by `read` or `write`. Raises `InvalidInput`."""
-    if kind is Kind.RWMUTEX:
-        for mode, shares in SHARES.items():
-            if amount in {mode, shares}:
-                return shares
-        raise InvalidInput(f"{what}: {quoted(amount)} is neither read nor write: use one of them")
-    if isinstance(amount, str):
-        raise InvalidInput(f"{what}: {quoted(amount)} is not a number of permits")
-    if kind is not Kind.SEMAPHORE and amount != 1:
-        raise InvalidInput(f"{what}: a {kind.key} has one permit, and {quoted(amount)} were asked for: leave it out")
-    return identity.check_count(amount, f"permits of {what}", 1)

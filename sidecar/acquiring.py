@@ -63,7 +63,7 @@ def _go_on(k: Konductor, volume: Volume, ask: Callable[[], list[Lease]]) -> list
         if not grants:
             raise
         for grant in grants:
-            k.semaphore(grant.name).release(grant.holder, grant.token)
+            k.permits(grant.object).release(grant.holder, grant.token)
         return ask()
 
 

@@ -70,7 +70,7 @@ class Ledger:
         left = await self._confirm(grant)
         if left <= 0 and grant.shown and not self.volume.has("started"):
             grant, left = await self._acquire_anew(grant)
-        lease = self.k.semaphore(grant.name).adopt(
+        lease = self.k.permits(grant.object).adopt(
             grant.holder, grant.token, grant.permits, ttl=grant.ttl_ms / 1000, expires_in=left, on_lost=self._note
         )
         self.entries.append(Held(grant, lease, looked_ms=boot_ms()))
@@ -79,7 +79,7 @@ class Ledger:
         """Return the seconds that a lease surely lasts: what Redis says, or while it is away what the grant says."""
         try:
             async with asyncio.timeout(CALL):
-                return (await self.k.semaphore(grant.name).renew(grant.holder, grant.token)).expires_in
+                return (await self.k.permits(grant.object).renew(grant.holder, grant.token)).expires_in
         except LeaseLost:
             return 0.0
         except (KonductorError, TimeoutError) as error:
@@ -89,7 +89,7 @@ class Ledger:
     async def _acquire_anew(self, grant: Grant) -> tuple[Grant, float]:
         message(f"{grant.object}: the lease ended before the pod's own containers began; acquiring it again")
         ttl = grant.ttl_ms / 1000 or None
-        lease = await self.k.semaphore(grant.name).acquire(grant.permits, ttl, holder=grant.holder)
+        lease = await self.k.permits(grant.object).take(grant.permits, ttl, holder=grant.holder)
         grant = as_grant(grant.object, lease)
         self.volume.show(grant, HELD)
         return grant, lease.expires_in
@@ -171,7 +171,7 @@ class Ledger:
         detail = f"{held.lease.reason or 'it has ended or was given to another'}; pod uid {self._pod_uid or 'unknown'}"
         try:
             async with asyncio.timeout(CALL):
-                await self.k.semaphore(grant.name).report_lost(grant.holder, grant.token, detail)
+                await self.k.permits(grant.object).report_lost(grant.holder, grant.token, detail)
             held.reported = True
         except NotFound:
             held.reported = True  # nothing has a history any more
@@ -205,7 +205,7 @@ class Ledger:
             message(f"{tasks[task].object}: {task.exception() or task.result()}")
 
     async def _release_unseen(self, grant: Grant) -> Released:
-        outcome = await self.k.semaphore(grant.name).release(grant.holder, grant.token)
+        outcome = await self.k.permits(grant.object).release(grant.holder, grant.token)
         if grant.shown:
             with suppress(OSError):
                 self.volume.show_state(grant, RELEASED)

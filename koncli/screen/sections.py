@@ -10,7 +10,7 @@ from koncli.output import PHASE_COLORS
 from koncli.screen.layout import ALERT, DIM, HEADER, Column, Line, Section, Span
 from koncli.views import view_of
 from konductor_core.durations import MINUTE, SECOND, about, rfc3339
-from konductor_core.models import SemaphoreStatus
+from konductor_core.models import PermitStatus
 
 if TYPE_CHECKING:
     from koncli.screen.board import Happened, Picture, Seen
@@ -20,7 +20,7 @@ EVENT_COLORS = {"failed": "red", "expired": "red", "force-released": "red", "ope
 
 def head(picture: Picture, now: float) -> list[Line]:
     """Where we look, how much there is, the server's time; in red, since when nothing is heard of it."""
-    leases = [seen.status for seen in picture.objects if isinstance(seen.status, SemaphoreStatus)]
+    leases = [seen.status for seen in picture.objects if isinstance(seen.status, PermitStatus)]
     counts = ", ".join(
         _count(number, what)
         for number, what in (
@@ -72,7 +72,7 @@ def _holders(picture: Picture, now: float) -> Section:
     )
     rows, total = [], 0
     for seen in picture.objects:
-        if not isinstance(seen.status, SemaphoreStatus):
+        if not isinstance(seen.status, PermitStatus):
             continue
         total += seen.status.holders_total
         at_ms = seen.now_ms(now)
@@ -100,7 +100,7 @@ def _waiters(picture: Picture, now: float) -> Section:
     )
     rows, total = [], 0
     for seen in picture.objects:
-        if not isinstance(seen.status, SemaphoreStatus):
+        if not isinstance(seen.status, PermitStatus):
             continue
         total += seen.status.waiting
         at_ms = seen.now_ms(now)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from konductor_core.amounts import mode_of
 from konductor_core.codes import Code
 from konductor_core.errors import KonductorError
 from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import Call, Flow
 from konductor_core.identity import Kind
 from konductor_core.models import SPECS, STATUSES, Arrival, BarrierSpec, BarrierStatus, Holder, SemaphoreSpec, Waiter
-from konductor_core.models.rwmutex import mode_of
 from konductor_core.scripts import SCRIPTS
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ class AsyncNamedLease(AsyncLockHandle):
         **asking: Unpack[AsyncAsking],
     ) -> Acquiring:
         """Get it, as `NamedLease.acquire` does: `await` it for a lease, or use it in `async with`."""
-        return self._take(1, ttl, timeout, priority, **asking)
+        return self.take(1, ttl, timeout, priority, **asking)
 
     async def lead(
         self,
@@ -55,7 +55,7 @@ class AsyncNamedLease(AsyncLockHandle):
         as `NamedLease.lead`.
         """
         while True:
-            lease = await self._take(
+            lease = await self.take(
                 1, ttl, timeout, priority, holder=holder, renew=True, on_progress=on_progress, early=EARLY
             )
             try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from konductor_core.amounts import SHARES
 from konductor_core.async_lease import AsyncGuard
 from konductor_core.handles.async_permits import AsyncPermitHandle
-from konductor_core.models.rwmutex import SHARES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +46,7 @@ class AsyncMutex(AsyncLockHandle):
         self, ttl: Duration | None = None, timeout: Duration | None = None, **asking: Unpack[AsyncAsking]
     ) -> Acquiring:
         """Lock it, as `Mutex.lock` does: `await` it for a lease, or use it in `async with`."""
-        return self._take(1, ttl, timeout, **asking)
+        return self.take(1, ttl, timeout, **asking)
 
     async def unlock(self, holder: str | None = None, token: int | None = None) -> Released:
         """Unlock it, if the holder has it, and say which it was; doing so twice does no harm."""
@@ -68,13 +68,13 @@ class AsyncRWMutex(AsyncLockHandle):
         self, ttl: Duration | None = None, timeout: Duration | None = None, **asking: Unpack[AsyncAsking]
     ) -> Acquiring:
         """Lock it for reading, as `RWMutex.read` does: `await` it for a lease, or use it in `async with`."""
-        return self._take(SHARES["read"], ttl, timeout, **asking)
+        return self.take(SHARES["read"], ttl, timeout, **asking)
 
     def write(
         self, ttl: Duration | None = None, timeout: Duration | None = None, **asking: Unpack[AsyncAsking]
     ) -> Acquiring:
         """Lock it for writing, as `RWMutex.write` does: `await` it for a lease, or use it in `async with`."""
-        return self._take(SHARES["write"], ttl, timeout, **asking)
+        return self.take(SHARES["write"], ttl, timeout, **asking)
 
     async def unlock(self, holder: str | None = None, token: int | None = None) -> Released:
         """Give back what the holder has, read or write, and say which it was; doing so twice does no harm."""

@@ -37,11 +37,11 @@ class AsyncPermitHandle(AsyncHandle):
 
     _verbs: PermitVerbs
 
-    def _take(
+    def take(
         self,
         permits: int,
-        ttl: Duration | None,
-        timeout: Duration | None,
+        ttl: Duration | None = None,
+        timeout: Duration | None = None,
         priority: int = 0,
         *,
         holder: str | None = None,
@@ -52,6 +52,8 @@ class AsyncPermitHandle(AsyncHandle):
         on_lost: Callable[[AsyncLease], None] | None = None,
         early: float = 0.0,
     ) -> Acquiring:
+        """Get so many permits, whatever that is called for this kind; see `PermitHandle.take`."""
+
         async def take() -> AsyncLease:
             ask = self._verbs.ask(permits, ttl, priority, holder, force=force)
             grant = await self._run(self._verbs.acquire(ask, timeout, must_exist=must_exist), on_progress)
@@ -140,7 +142,7 @@ class AsyncSemaphore(AsyncPermitHandle):
         on_lost: Callable[[AsyncLease], None] | None = None,
     ) -> Acquiring:
         """Get permits, as `Semaphore.acquire` does: `await` it for a lease, or use it in `async with`."""
-        return self._take(
+        return self.take(
             permits,
             ttl,
             timeout,

@@ -41,7 +41,7 @@ class NamedLease(LockHandle):
 
         The other arguments and the errors are those of `Semaphore.acquire`.
         """
-        return self._take(1, ttl, timeout, priority, **asking)
+        return self.take(1, ttl, timeout, priority, **asking)
 
     def lead(
         self,
@@ -61,7 +61,7 @@ class NamedLease(LockHandle):
         took longer than `timeout`, and what `serve` raises.
         """
         while True:
-            lease = self._take(
+            lease = self.take(
                 1, ttl, timeout, priority, holder=holder, renew=True, on_progress=on_progress, early=EARLY
             )
             result: Any = None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from konductor_core.amounts import SHARES
 from konductor_core.handles.permits import PermitHandle
 from konductor_core.lease import Guard
-from konductor_core.models.rwmutex import SHARES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ class Mutex(LockHandle):
         Who waits gets it in the order in which they asked. The other arguments and the errors are those of
         `Semaphore.acquire`. The same holder again gets the same lock with a new end.
         """
-        return self._take(1, ttl, timeout, **asking)
+        return self.take(1, ttl, timeout, **asking)
 
     def unlock(self, holder: str | None = None, token: int | None = None) -> Released:
         """Unlock it, if the holder has it, and say which it was; doing so twice does no harm."""
@@ -72,11 +72,11 @@ class RWMutex(LockHandle):
         A reader that comes after a waiting writer waits for that writer, so that neither side starves. The other
         arguments and the errors are those of `Semaphore.acquire`; raises `Denied` for a holder that writes.
         """
-        return self._take(SHARES["read"], ttl, timeout, **asking)
+        return self.take(SHARES["read"], ttl, timeout, **asking)
 
     def write(self, ttl: Duration | None = None, timeout: Duration | None = None, **asking: Unpack[Asking]) -> Lease:
         """Lock it for writing, alone; as `read`. Raises `Denied` for a holder that reads: nothing is upgraded."""
-        return self._take(SHARES["write"], ttl, timeout, **asking)
+        return self.take(SHARES["write"], ttl, timeout, **asking)
 
     def unlock(self, holder: str | None = None, token: int | None = None) -> Released:
         """Give back what the holder has, read or write, and say which it was; doing so twice does no harm."""

@@ -55,11 +55,11 @@ class PermitHandle(Handle):
 
     _verbs: PermitVerbs
 
-    def _take(
+    def take(
         self,
         permits: int,
-        ttl: Duration | None,
-        timeout: Duration | None,
+        ttl: Duration | None = None,
+        timeout: Duration | None = None,
         priority: int = 0,
         *,
         holder: str | None = None,
@@ -70,6 +70,10 @@ class PermitHandle(Handle):
         on_lost: Callable[[Lease], None] | None = None,
         early: float = 0.0,
     ) -> Lease:
+        """Get so many permits, whatever that is called for this kind; arguments as for `Semaphore.acquire`.
+
+        A renewed lease is given up when the part `early` of its TTL is still left.
+        """
         ask = self._verbs.ask(permits, ttl, priority, holder, force=force)
         with withdrawn_if_interrupted(self._driver, ask):
             grant = self._run(self._verbs.acquire(ask, timeout, must_exist=must_exist), on_progress)
@@ -156,7 +160,7 @@ class Semaphore(PermitHandle):
         sets `Lease.lost` and calls `on_lost`. Raises `WouldBlock`, `WaitTimeout`, `Impossible`, `NotFound` (a try, or
         `must_exist`), `AlreadyWaiting`, `InvalidInput`.
         """
-        return self._take(
+        return self.take(
             permits,
             ttl,
             timeout,

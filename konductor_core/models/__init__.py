@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from konductor_core.models.objects import Event, Status
     from konductor_core.models.permits import Holder, LockSpec, PermitStatus, Policy, Waiter
     from konductor_core.models.registry import SPECS, STATUSES
-    from konductor_core.models.rwmutex import Mode, RWMutexPhase, RWMutexSpec, RWMutexStatus
+    from konductor_core.models.rwmutex import RWMutexPhase, RWMutexSpec, RWMutexStatus
     from konductor_core.models.semaphore import SemaphorePhase, SemaphoreSpec, SemaphoreStatus
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "LeaseSpec",
     "LeaseStatus",
     "LockSpec",
-    "Mode",
     "Model",
     "MutexPhase",
     "MutexSpec",
@@ -65,7 +64,6 @@ _WHERE: Final = {
     "LeaseSpec": "lease",
     "LeaseStatus": "lease",
     "LockSpec": "permits",
-    "Mode": "rwmutex",
     "Model": "base",
     "MutexPhase": "mutex",
     "MutexSpec": "mutex",

@@ -79,3 +79,9 @@ class PermitStatus(Status):
     def first(self) -> Holder | None:
         """The holder, where there is one at most."""
         return self.holders[0] if self.holders else None
+
+    if TYPE_CHECKING:
+
+        @property
+        def phase(self) -> str:
+            """Where the object stands, in a word of its kind."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from konductor_core.models.barrier import BarrierSpec, BarrierStatus
+from konductor_core.models.lease import LeaseSpec, LeaseStatus
+from konductor_core.models.mutex import MutexSpec, MutexStatus
+from konductor_core.models.rwmutex import RWMutexSpec, RWMutexStatus
 from konductor_core.models.semaphore import SemaphoreSpec, SemaphoreStatus
 
 if TYPE_CHECKING:
@@ -14,8 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SPECS", "STATUSES"]
 
-SPECS: Final[dict[Kind, type[Spec]]] = {spec.kind: spec for spec in (BarrierSpec, SemaphoreSpec)}
+SPECS: Final[dict[Kind, type[Spec]]] = {
+    spec.kind: spec for spec in (BarrierSpec, SemaphoreSpec, LeaseSpec, MutexSpec, RWMutexSpec)
+}
 """Kind -> the class of its spec."""
 
-STATUSES: Final[dict[Kind, type[Status]]] = {status.kind: status for status in (BarrierStatus, SemaphoreStatus)}
+STATUSES: Final[dict[Kind, type[Status]]] = {
+    status.kind: status for status in (BarrierStatus, SemaphoreStatus, LeaseStatus, MutexStatus, RWMutexStatus)
+}
 """Kind -> the class of its status."""

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Literal
 
-from konductor_core.identity import COUNT_MAX, Kind
+from konductor_core.amounts import SHARES
+from konductor_core.identity import Kind
 from konductor_core.models.base import Column, nested_spec
 from konductor_core.models.permits import LockSpec, PermitStatus
 
-__all__ = ["SHARES", "Mode", "RWMutexPhase", "RWMutexSpec", "RWMutexStatus", "mode_of"]
+__all__ = ["RWMutexPhase", "RWMutexSpec", "RWMutexStatus"]
 
 RWMutexPhase = Literal["Unlocked", "ReadLocked", "WriteLocked"]
-Mode = Literal["read", "write"]
-
-SHARES: Final[dict[Mode, int]] = {"read": 1, "write": COUNT_MAX}
-"""How many permits each takes: a writer all there are."""
-
-
-def mode_of(permits: int) -> Mode:
-    """Return the mode that takes so many permits."""
-    return "read" if permits == SHARES["read"] else "write"
 
 
 @dataclass(frozen=True, slots=True)
