@@ -20,9 +20,9 @@ def read(**annotations: str) -> Coordination:
 
 
 def test_a_pod_without_annotations_asks_for_nothing() -> None:
-    for annotations in (None, {}, {"example.org/wait-barrier": "x", "konductor.io.example/y": "z"}):
-        assert Coordination.from_annotations(annotations) == Coordination()
-        assert not Coordination.from_annotations(annotations).asks
+    for others in (None, {}, {"example.org/wait-barrier": "x", "konductor.io.example/y": "z"}):
+        assert Coordination.from_annotations(others) == Coordination()
+        assert not Coordination.from_annotations(others).asks
 
 
 def test_waits_keep_their_order_and_the_timeout_of_their_own_goes_first() -> None:
@@ -143,6 +143,16 @@ def test_a_mistake_is_refused_with_annotation_value_and_remedy(annotations: dict
     assert "\n" not in str(refusal.value)
 
 
+WAIT, SEMAPHORE = {str(Annotation.WAIT_BARRIER): "x"}, {str(Annotation.ACQUIRE_SEMAPHORE): "x"}
+NEEDED = {
+    "wait-timeout": WAIT,
+    "wait-mode": WAIT,
+    "arrive-on": {str(Annotation.ARRIVE_BARRIER): "x"},
+    **dict.fromkeys(("permits", "ttl", "acquire-timeout", "priority", "on-lost", "holder"), SEMAPHORE),
+}
+"""What the setting of each name needs beside it."""
+
+
 @pytest.mark.parametrize(
     "name,value,by",
     [
@@ -165,7 +175,7 @@ def test_a_setting_that_nothing_heeds_is_refused(name: str, value: str, by: str)
 
 
 def test_a_value_that_is_not_text_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="konductor.io/api True is not text: put it in quotes"):
+    with pytest.raises(InvalidInput, match=r"konductor\.io/api True is not text: put it in quotes"):
         Coordination.from_annotations({Annotation.API: True})  # type: ignore[dict-item]  # as YAML files have it
 
 
@@ -176,17 +186,10 @@ def test_every_kind_that_exists_can_be_waited_for_or_acquired_and_every_other_is
 
 
 def test_each_annotation_is_described_by_an_example_that_is_accepted() -> None:
-    needs = {
-        **dict.fromkeys(("wait-timeout", "wait-mode"), {Annotation.WAIT_BARRIER: "x"}),
-        **dict.fromkeys(
-            ("permits", "ttl", "acquire-timeout", "priority", "on-lost", "holder"), {Annotation.ACQUIRE_SEMAPHORE: "x"}
-        ),
-        "arrive-on": {Annotation.ARRIVE_BARRIER: "x"},
-    }
     for each in Annotation:
         assert each.form
         assert each.meaning.endswith(".")
-        Coordination.from_annotations({**needs.get(each.word, {}), each: each.example})
+        Coordination.from_annotations({**NEEDED.get(each.word, {}), str(each): each.example})
 
 
 @pytest.mark.parametrize(
