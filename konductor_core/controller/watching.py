@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import kopf
 
+from konductor_core.annotations import CONTROLLER
 from konductor_core.controller.cluster import Rule
 from konductor_core.controller.view import Key, Namespace, Pod, Resource
 from konductor_core.errors import KonductorError
@@ -114,7 +115,14 @@ class Watch:
         self._kopf_loop, self._kopf_task = asyncio.get_running_loop(), asyncio.current_task()
         ticking = asyncio.create_task(self._tick())
         try:
-            await kopf.operator(registry=self._registry(), settings=_settings(), clusterwide=True, standalone=True)
+            await kopf.operator(
+                registry=self._registry(),
+                settings=_settings(),
+                clusterwide=True,
+                standalone=True,
+                # Else kopf looks up the user's name, and the user of a pod has none. Its type is not public.
+                identity=CONTROLLER,  # type: ignore[arg-type]
+            )
         finally:
             ticking.cancel()
 
