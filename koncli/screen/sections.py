@@ -85,7 +85,7 @@ def _holders(picture: Picture, now: float) -> Section:
                 ms = each.expires_ms - at_ms
                 left = Span(_round(ms) if ms > 0 else "due", "yellow" if ms < 10 * SECOND else "")
             held = Span(_round(at_ms - each.since_ms))
-            rows.append((Span(each.holder), Span(_ref(seen)), Span(str(each.permits)), held, left))
+            rows.append((Span(each.holder), Span(_ref(seen)), Span(each.mode or str(each.permits)), held, left))
     return Section(columns, rows, total)
 
 
@@ -105,7 +105,7 @@ def _waiters(picture: Picture, now: float) -> Section:
         total += seen.status.waiting
         at_ms = seen.now_ms(now)
         for each in seen.status.waiters:
-            numbers = (Span(str(number)) for number in (each.position, each.permits, each.priority))
+            numbers = (Span(str(part)) for part in (each.position, each.mode or each.permits, each.priority))
             rows.append((Span(each.holder), Span(_ref(seen)), *numbers, Span(_round(at_ms - each.since_ms))))
     return Section(columns, rows, total)
 

@@ -24,7 +24,8 @@ local function begin_epoch(object)
   object.grants = 0
   object.calm = 0
   object.expiries = 0
-  call('HDEL', object.meta, 'refusals', 'timeouts', 'waited', 'longest', 'renewals')
+  call('HDEL', object.meta, 'refusals', 'timeouts', 'waited', 'longest', 'renewals',
+    'last', 'transitions')
   call('HSET', object.meta, 'epoch', object.epoch, 'created', text(NOW), 'token', text(object.token), 'extra', '0',
     'grants', '0', 'expiries', '0', 'calm', '0')
   object.fields = {}
