@@ -65,4 +65,4 @@ def test_the_ten_jobs_complete_in_three_stages(namespace: Namespace) -> None:
     ]
     namespace.until_status("semaphore/load-concurrency", {"inUse": 0, "available": 2})
     counters = namespace.get("semaphore/load-concurrency")["status"]["counters"]
-    assert counters["granted"] == 2
+    assert counters["grants"] == 2
