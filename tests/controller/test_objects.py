@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from konductor_core.errors import WouldBlock
 from konductor_core.identity import Kind
 from tests.controller.stage import Stage, eventually
 
@@ -187,11 +190,13 @@ async def test_a_burst_of_changes_costs_a_handful_of_patches(any_server: Server)
 async def test_renewals_and_refused_tries_are_no_news(any_server: Server) -> None:
     async with Stage(any_server.url, resync_ms=300) as stage, stage.controller() as controller:
         await stage.api.apply(S, "s", {"permits": 1})
+        await stage.shown("s", S, inUse=0)
         lease = await stage.konductor.semaphore("s").acquire(holder="loader", ttl="1m")
         await stage.shown("s", S, inUse=1)
-        await eventually(lambda: not controller.agenda.backlog(), "it has come to rest")
         patches = stage.api.patches("s")
         await lease.renew()
+        with pytest.raises(WouldBlock):
+            await stage.konductor.semaphore("s").acquire(holder="other", timeout=0)
         swept = controller.sweep.done_at
         await eventually(lambda: controller.sweep.done_at != swept, "it was looked at again")
         await eventually(lambda: not controller.agenda.backlog(), "it has come to rest")
