@@ -25,7 +25,7 @@ def first() -> Material:
 
 
 def handshake(bundle: bytes, shown: Material, directory: Path, host: str = NAMES[0]) -> None:
-    """Shake hands in memory as strictly as OpenSSL can; raise `ssl.SSLError` if the client does not trust the server."""
+    """Shake hands in memory as strictly as OpenSSL can; raise `ssl.SSLError` without trust."""
     data = shown.to_secret()
     file = directory / "pair.pem"
     file.write_bytes(data["tls.key"] + data["tls.crt"])
