@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from typing import TYPE_CHECKING
-
-import pytest
+from typing import TYPE_CHECKING, Self
 
 from konductor_core.controller.agenda import Agenda
 from tests.controller.stage import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    import pytest
 
 
 class Desk:
@@ -28,7 +28,7 @@ class Desk:
         self.done.append((asyncio.get_running_loop().time(), key))
         return await self._work(key) if self._work else None
 
-    async def __aenter__(self) -> Desk:
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self.agenda.run())
         return self
 

@@ -131,9 +131,8 @@ async def test_a_resource_applied_over_an_object_of_koncli_adopts_it_as_it_is(an
 
 
 async def test_an_object_in_a_namespace_that_the_cluster_lacks_is_left_alone(any_server: Server) -> None:
-    async with Stage(any_server.url) as stage, stage.controller():
-        async with stage.namespace("elsewhere") as elsewhere:
-            await elsewhere.barrier("b").define(2)
-            await stage.konductor.barrier("seen").define(1)
-            await stage.shown("seen", progress="0/1")
-            assert await elsewhere.objects() == [(B, "b")]
+    async with Stage(any_server.url) as stage, stage.controller(), stage.namespace("elsewhere") as elsewhere:
+        await elsewhere.barrier("b").define(2)
+        await stage.konductor.barrier("seen").define(1)
+        await stage.shown("seen", progress="0/1")
+        assert await elsewhere.objects() == [(B, "b")]
