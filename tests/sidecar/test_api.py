@@ -8,7 +8,7 @@ import signal
 import socket
 import stat
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,7 @@ from tests.sidecar.client import Api
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.servers import Server
     from tests.sidecar.running import Pod
 
 
@@ -124,7 +125,7 @@ def test_of_several_leases_the_holder_says_which(pod: Pod, api: Api) -> None:
 
 def test_refusals_say_which_they_are(pod: Pod, api: Api) -> None:
     pod.k.semaphore("load").acquire(holder="somebody")
-    expected = [
+    expected: list[tuple[str, dict[str, Any], int, str]] = [
         ("/v1/semaphores/load/acquire", {}, 409, "would-block"),
         ("/v1/semaphores/load/acquire", {"timeout": "50ms"}, 504, "timeout"),
         ("/v1/semaphores/load/acquire", {"permits": 2}, 422, "impossible"),
@@ -271,12 +272,12 @@ def test_a_client_that_expects_a_word_before_its_body_gets_it(pod: Pod, api: Api
         assert client.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_redis_away_is_503_and_later_it_is_not(fragile: Pod, fragile_server: object) -> None:
+def test_redis_away_is_503_and_later_it_is_not(fragile: Pod, fragile_server: Server) -> None:
     fragile.keep("--api", "--no-loopback", KONDUCTOR_RETRIES="0")
     api = Api(fragile.volume)
-    fragile_server.kill()  # type: ignore[attr-defined]
+    fragile_server.kill()
     away = api.get("/v1/semaphores/load")
     assert (away.status, away.code, away.headers["retry-after"]) == (503, "unavailable", "1")
-    fragile_server.start()  # type: ignore[attr-defined]
+    fragile_server.start()
     until(lambda: api.get("/v1/semaphores/load").status == 200, "it answers again")
     api.close()
