@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from konductor_core import identity
 from konductor_core.amounts import leased_object
-from konductor_core.async_lease import AsyncLease
+from konductor_core.async_lease import AsyncLease, withdrawn_if_cancelled
 from konductor_core.config import Settings
 from konductor_core.drivers.aio import AsyncDriver
 from konductor_core.flows import objects
@@ -102,9 +102,10 @@ class AsyncKonductor:
         """
         verbs, among = several(self._caller, amounts)
         ask = verbs[0].ask(1, ttl, priority, holder, force=force, among=among)
-        grant = await self.driver.run(verbs[0].acquire(ask, timeout, must_exist=must_exist), notify=on_progress)
-        holds = [Hold.of(grant, each.keys, number) for number, each in enumerate(verbs)]
-        return [AsyncLease(self.driver, hold, renewing=renew, on_lost=on_lost) for hold in holds]
+        async with withdrawn_if_cancelled(self.driver, ask):
+            grant = await self.driver.run(verbs[0].acquire(ask, timeout, must_exist=must_exist), notify=on_progress)
+            holds = [Hold.of(grant, each.keys, number) for number, each in enumerate(verbs)]
+            return [AsyncLease(self.driver, hold, renewing=renew, on_lost=on_lost) for hold in holds]
 
     async def objects(self, kind: Kind | None = None) -> list[tuple[Kind, str]]:
         """Return kind and name of every object of the namespace, sorted."""

@@ -20,7 +20,7 @@ from konductor_core.permit_verbs import LeaseVerbs, MutexVerbs, RWMutexVerbs, Se
 from konductor_core.verbs import BarrierVerbs, Caller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from konductor_core.handles.base import Notify
     from konductor_core.identity import Kind
@@ -112,10 +112,11 @@ class Konductor:
         """Return kind and name of every object of the namespace, sorted."""
         return self.driver.run(objects.list_objects(self.namespace, kind))
 
-    def nudges(self, interval: float = 1.0) -> Iterator[tuple[Kind, str] | None]:
+    def nudges(self, interval: float = 1.0) -> Generator[tuple[Kind, str] | None]:
         """Yield each object as it changes, and None after every `interval` seconds without a change.
 
-        It also yields None at the start, once it listens, and after a lost connection: look at everything then.
+        It also yields None at the start, once it listens, and after a lost connection: look at everything then. Its
+        `close` gives the connection back; so does its end.
         """
         return self.driver.listen(keys.nudge(self.namespace), interval)
 

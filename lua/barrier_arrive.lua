@@ -43,6 +43,7 @@ if not object.epoch then
 end
 local before = recall(object, request)
 if before then
+  call('PEXPIRE', memory_key(object, request), MEMORY_TTL) -- whoever waits for replicas must wait for this answer too
   finish(object)
   local reply = {}
   for word in string.gmatch(before, '%S+') do

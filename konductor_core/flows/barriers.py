@@ -87,13 +87,13 @@ class _Wait:
             raise Replaced(f"{self.keys.id} was reset or made anew while this arrival waited")
 
 
-def arrive(keys: ObjectKeys, arrival: str, patience_ms: int, *, request: str = "") -> Flow[Arrived]:
+def arrive(keys: ObjectKeys, arrival: str, patience_ms: int, *, request: str = "", replicas: int = 0) -> Flow[Arrived]:
     """Count one arrival; waits up to `patience_ms` for a barrier that does not exist yet.
 
     A `request` that two callers share is answered to the second as to the first. Raises `NotFound` after that time,
-    `BarrierFailed`, `Unavailable`.
+    `BarrierFailed`, `Unavailable` (also if fewer than `replicas` acknowledged it).
     """
-    call = Call(ARRIVE, keys.latch, (request or new_request_id(), arrival))
+    call = Call(ARRIVE, keys.latch, (request or new_request_id(), arrival), replicas)
     answer = yield call
     if answer.reply[0] == Code.ABSENT and patience_ms:
         answer = yield from _await_creation(keys, call, patience_ms)
@@ -102,6 +102,11 @@ def arrive(keys: ObjectKeys, arrival: str, patience_ms: int, *, request: str = "
         raise absent(keys)
     if code == Code.FAILED:
         raise BarrierFailed(f"{keys.id} has failed: {reason}", hint=f"koncli {keys.id.replace('/', ' reset ')}")
+    if answer.acks < replicas:
+        raise Unavailable(
+            f"{answer.acks} of {replicas} replicas acknowledged the arrival at {keys.id}: a failover may lose it",
+            hint="arrive again under the same id, which counts once; or check the replicas",
+        )
     return Arrived(
         counted=code == Code.ARRIVED,
         arrived=int(arrived),
@@ -121,21 +126,23 @@ def _await_creation(keys: ObjectKeys, call: Call, patience_ms: int) -> Flow[Any]
     while True:
         try:
             if not subscribed:
-                yield Subscribe(keys.state)
+                yield Subscribe(keys.state, patience.for_call(now))
                 subscribed = True
             answer = yield call
             now = yield Clock()
             if answer.reply[0] != Code.ABSENT or now >= patience.deadline:
                 return answer
-            yield Listen(keys.state, min(durations.HEARTBEAT / 1000, patience.left(now)))
+            yield Listen(keys.state, min(durations.HEARTBEAT / 1000, patience.left(now)), patience.for_call(now))
         except Unavailable as error:
             subscribed = False
             yield from patience.sit_out(error)
 
 
-def arrive_and_wait(keys: ObjectKeys, arrival: str, timeout_ms: int | None, patience_ms: int) -> Flow[Opened]:
+def arrive_and_wait(
+    keys: ObjectKeys, arrival: str, timeout_ms: int | None, patience_ms: int, *, replicas: int = 0
+) -> Flow[Opened]:
     """Arrive, then wait for the cycle this arrival counts in. Raises `Replaced` too, if the epoch ends under it."""
-    arrived = yield from arrive(keys, arrival, patience_ms)
+    arrived = yield from arrive(keys, arrival, patience_ms, replicas=replicas)
     return (yield from _wait(_Wait(keys, arrival, arrived.cycle, arrived.epoch, new_request_id()), timeout_ms))
 
 
@@ -176,7 +183,7 @@ def _until_open(this: _Wait, timeout_ms: int | None, *, must_exist: bool) -> Flo
                 return opened
             patience.check(now)
             if not this.subscribed:
-                yield Subscribe(this.keys.state)
+                yield Subscribe(this.keys.state, patience.for_call(now))
                 this.subscribed = True
                 continue
             opened = yield from _listen(this, answer.reply[1], patience)
@@ -223,7 +230,7 @@ def _listen(this: _Wait, next_change_ms: int, patience: Patience) -> Flow[Opened
         seconds = min(ask_at, patience.deadline) - now
         if seconds <= 0:
             return None
-        message = yield Listen(this.keys.state, seconds)
+        message = yield Listen(this.keys.state, seconds, patience.for_call(now))
         now = yield Clock()
         if message == RESUBSCRIBED:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from konductor_core.async_lease import Acquiring, AsyncGuard, AsyncLease
+from konductor_core.async_lease import Acquiring, AsyncGuard, AsyncLease, withdrawn_if_cancelled
 from konductor_core.flows.leases import Hold
 from konductor_core.handles.async_base import AsyncHandle
 
@@ -56,9 +56,10 @@ class AsyncPermitHandle(AsyncHandle):
 
         async def take() -> AsyncLease:
             ask = self._verbs.ask(permits, ttl, priority, holder, force=force)
-            grant = await self._run(self._verbs.acquire(ask, timeout, must_exist=must_exist), on_progress)
-            hold = Hold.of(grant, self._verbs.keys)
-            return AsyncLease(self._driver, hold, renewing=renew, on_lost=on_lost, early=early)
+            async with withdrawn_if_cancelled(self._driver, ask):
+                grant = await self._run(self._verbs.acquire(ask, timeout, must_exist=must_exist), on_progress)
+                hold = Hold.of(grant, self._verbs.keys)
+                return AsyncLease(self._driver, hold, renewing=renew, on_lost=on_lost, early=early)
 
         return Acquiring(take)
 
