@@ -7,7 +7,7 @@ from typing import Final, Literal
 from konductor_core.errors import InvalidInput, quoted
 from konductor_core.identity import COUNT_MAX, Kind, check_count, check_name
 
-__all__ = ["LEASED", "SHARES", "Mode", "amount_of", "leased_object", "mode_of", "parse_amount"]
+__all__ = ["LEASED", "SHARES", "Mode", "amount_of", "leased_object", "mode_of", "named", "parse_amount"]
 
 Mode = Literal["read", "write"]
 
@@ -21,6 +21,13 @@ SHARES: Final[dict[Mode, int]] = {"read": 1, "write": COUNT_MAX}
 def mode_of(permits: int) -> Mode:
     """Return the mode that takes so many permits of an RWMutex."""
     return "read" if permits == SHARES["read"] else "write"
+
+
+def named(kind: Kind, name: str, permits: int) -> str:
+    """Return an object and how much of it is asked for as `parse_amount` reads it: `semaphore/a=2`, `mutex/b`."""
+    if kind is Kind.RWMUTEX:
+        return f"{kind.key}/{name}={mode_of(permits)}"
+    return f"{kind.key}/{name}={permits}" if kind is Kind.SEMAPHORE else f"{kind.key}/{name}"
 
 
 def leased_object(ref: str) -> tuple[Kind, str]:
@@ -41,10 +48,10 @@ def amount_of(kind: Kind, amount: int | str, what: str) -> int:
         for mode, shares in SHARES.items():
             if amount in (mode, shares):
                 return shares
-        raise InvalidInput(f"{what}: {quoted(amount)} is neither read nor write: write it like {what}=read")
+        raise InvalidInput(f"{what}: {quoted(amount)} is neither read nor write: use one of them")
     if isinstance(amount, str):
         if not (amount.isascii() and amount.isdigit() and len(amount) < 10):
-            raise InvalidInput(f"{what}: {quoted(amount)} is not a number of permits: write it like {what}=2")
+            raise InvalidInput(f"{what}: {quoted(amount)} is not a number of permits: use one from 1 to {COUNT_MAX}")
         amount = int(amount)
     if kind is not Kind.SEMAPHORE and amount != 1:
         raise InvalidInput(f"{what} has one permit only, not {amount}: leave the number out")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from konductor_core.durations import HEARTBEAT
 from konductor_core.errors import KonductorError, LeaseLost, NotFound
 from konductor_core.flows.leases import Released
+from konductor_core.identity import Kind
 from sidecar.clock import boot_id, boot_ms, until
 from sidecar.say import message
 from sidecar.volume import HELD, LOST, RELEASED, Grant, Volume, as_grant
@@ -116,7 +117,8 @@ class Ledger:
 
     def find(self, name: str, holder: str | None) -> Held | None:
         """Return what is held of a semaphore under a holder's name, if anything is."""
-        return next((each for each in self.held if (each.grant.name, each.grant.holder) == (name, holder)), None)
+        wanted = (f"{Kind.SEMAPHORE.key}/{name}", holder)
+        return next((each for each in self.held if (each.grant.object, each.grant.holder) == wanted), None)
 
     # ---- while it is held
 
