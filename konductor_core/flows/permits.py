@@ -251,7 +251,7 @@ def _refusal(ask: Ask, reply: _Reply) -> KonductorError:
             f"holder {ask.holder} is already waiting for {name} in another process",
             hint="give this one its own --holder, or wait for the other",
         )
-    if reply.code == Code.FIXED and len(ask.objects) == 1:
+    if reply.code == Code.FIXED and len(ask.objects) == 1 and ask.objects[0].kind is Kind.RWMUTEX:
         before, after = ("reads", "write") if ask.amounts[0] > 1 else ("writes", "read")
         return Denied(
             f"holder {ask.holder} {before} {name} and asks to {after}: a lock is never turned into the other",

@@ -152,6 +152,8 @@ NEEDED = {
 }
 """What the setting of each name needs beside it."""
 
+_HOLDING = " or konductor.io/".join(each.word for each in ACQUIRES.values())
+
 
 @pytest.mark.parametrize(
     "name,value,by",
@@ -159,12 +161,12 @@ NEEDED = {
         ("wait-timeout", "1m", "wait-barrier"),
         ("wait-mode", "schedule", "wait-barrier"),
         ("permits", "2", "acquire-semaphore"),
-        ("ttl", "1m", "acquire-semaphore"),
-        ("acquire-timeout", "1m", "acquire-semaphore"),
-        ("priority", "1", "acquire-semaphore"),
-        ("on-lost", "signal", "acquire-semaphore"),
+        ("ttl", "1m", _HOLDING),
+        ("acquire-timeout", "1m", _HOLDING),
+        ("priority", "1", _HOLDING),
+        ("on-lost", "signal", _HOLDING),
         ("arrive-on", "start", "arrive-barrier"),
-        ("holder", "me", "acquire-semaphore or konductor.io/wait-barrier"),
+        ("holder", "me", f"{_HOLDING} or konductor.io/wait-barrier"),
     ],
 )
 def test_a_setting_that_nothing_heeds_is_refused(name: str, value: str, by: str) -> None:

@@ -20,7 +20,10 @@ from konductor_core.models import (
     BarrierStatus,
     Event,
     Holder,
+    LeaseSpec,
     Model,
+    MutexSpec,
+    RWMutexSpec,
     SemaphoreSpec,
     SemaphoreStatus,
     Spec,
@@ -339,4 +342,10 @@ def test_every_public_name_is_found_where_it_is_said_to_be() -> None:
 
 
 def test_the_registry_knows_each_spec_by_its_kind() -> None:
-    assert dict(SPECS) == {Kind.BARRIER: BarrierSpec, Kind.SEMAPHORE: SemaphoreSpec}
+    assert dict(SPECS) == {
+        Kind.BARRIER: BarrierSpec,
+        Kind.SEMAPHORE: SemaphoreSpec,
+        Kind.LEASE: LeaseSpec,
+        Kind.MUTEX: MutexSpec,
+        Kind.RWMUTEX: RWMutexSpec,
+    }
