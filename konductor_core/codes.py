@@ -38,4 +38,7 @@ class Code(StrEnum):
     OPEN = "open"
     FAILED = "failed"
     LEFT = "left"
+    ADDED = "added"
+    FINISHED = "finished"
+    BELOW = "below"
     CLEANED = "cleaned"

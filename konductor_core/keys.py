@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL_NUDGES",
     "LATCH_PARTS",
+    "PARTS_OF",
     "PERMIT_PARTS",
     "ObjectKeys",
     "dirty",
@@ -72,7 +73,10 @@ __all__ = [
 ]
 
 PERMIT_PARTS: Final = ("leases", "weights", "queue", "ageing", "waiting", "events")
-LATCH_PARTS: Final = ("arrivals", "cycles", "waiters", "events")
+LATCH_PARTS: Final = ("waiters", "events")
+PARTS_OF: Final = {"barrier": ("arrivals", "cycles"), "waitgroup": ("members", "finished")}
+"""What each kind of latch has beside those."""
+
 
 
 def _of(namespace: str, rest: str) -> str:
@@ -137,7 +141,7 @@ class ObjectKeys:
         self.queueing = (*shared, _of(namespace, "seq"))
         self.permit = (meta, *[f"{meta}:{part}" for part in PERMIT_PARTS])
         self.permits = self.queueing + self.permit
-        self.latch = (*shared, meta, *[f"{meta}:{part}" for part in LATCH_PARTS])
+        self.latch = (*shared, meta, *[f"{meta}:{part}" for part in (*LATCH_PARTS, *PARTS_OF.get(kind.key, ()))])
         self.state = f"{meta}:state"
 
     @property

@@ -35,7 +35,8 @@ class Defined:
 
 
 def _script(kind: Kind, verb: str) -> Script:
-    return SCRIPTS[f"{_MECHANISM[kind]}_{verb}"]
+    own = f"{_MECHANISM[kind]}_{verb}"
+    return SCRIPTS[own if own in SCRIPTS else f"latch_{verb}"]
 
 
 def _keys(kind: Kind, keys: ObjectKeys) -> tuple[str, ...]:
