@@ -42,3 +42,4 @@ class Code(StrEnum):
     FINISHED = "finished"
     BELOW = "below"
     CLEANED = "cleaned"
+    RESTORED = "restored"

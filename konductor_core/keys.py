@@ -14,6 +14,7 @@ user can be confined to it, and a cluster keeps it in one slot. Moments are the 
     konductor:{ns}:marker                 string  1 since the controller has brought everything of the namespace here;
                                                   where it is gone, Redis has lost what it had
     konductor:{ns}:mirrors                hash    object -> uid of the custom resource that mirrors it
+    konductor:{ns}:namespaces             set     only where the controller runs: every namespace with a marker
     konductor:{ns}:nudge                  channel the name of an object that changed, as semaphore/x
 
 Permits (Semaphore), with `o` for konductor:{ns}:semaphore:<name>:
@@ -67,6 +68,7 @@ __all__ = [
     "marker",
     "mirrors",
     "namespace_of",
+    "namespaces",
     "nudge",
     "request",
     "wake",
@@ -115,6 +117,11 @@ def marker(namespace: str) -> str:
 def mirrors(namespace: str) -> str:
     """Return the hash of the custom resources that mirror objects."""
     return _of(namespace, "mirrors")
+
+
+def namespaces(system: str) -> str:
+    """Return the set of the namespaces that have a marker, kept where the controller runs."""
+    return _of(system, "namespaces")
 
 
 def wake(namespace: str, request: str) -> str:

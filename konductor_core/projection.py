@@ -27,6 +27,8 @@ DEGRADED: Final = "Degraded"
 MAX_BYTES: Final = 512 * 1024
 """How much of a list a status shows at most, as JSON: the API server refuses objects of 1.5 MB."""
 
+_NO_NEWS: Final = frozenset({"counters", "observedEvent"})
+
 _LISTS: Final = {"holders": "holdersTotal", "waiters": "waiting", "arrivals": "arrivalsTotal"}
 """The lists that may be cut, and the field that has their true length."""
 
@@ -157,10 +159,11 @@ def _merge(
 def _news(status: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a status is news when it changes.
 
-    Not the moments that a renewal moves, nor counters by themselves (a refused try, a renewal). Of a list too long to
-    be shown, the total is: which part of it Redis has first changes with every renewal.
+    Not the moments that a renewal moves, nor counters by themselves (a refused try, a renewal), nor how much of the
+    history was reported. Of a list too long to be shown, the total is: which part of it Redis has first changes with
+    every renewal.
     """
-    facts = {name: value for name, value in status.items() if name != "counters"}
+    facts = {name: value for name, value in status.items() if name not in _NO_NEWS}
     for name, total in _LISTS.items():
         items = status.get(name) or []
         if len(items) < status.get(total, 0):

@@ -2,7 +2,7 @@
 
 A test holds this table against the headers of the files in `lua/`. The loader replaces each line
 `--@include lib/name` by that file, once; what includes itself is refused. Before the first line stand the
-durations that scripts need, so that `konductor_core.durations` stays their only place.
+durations that scripts need, so that `konductor_core.durations` stays their only place. `pruning` then lays it out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 
 from konductor_core import durations
 from konductor_core.errors import KonductorError
+from konductor_core.pruning import pruned
 
 __all__ = ["SCRIPTS", "Script", "folder", "source_of"]
 
@@ -40,9 +41,9 @@ class Script:
 
     @property
     def source(self) -> str:
-        """The script with its includes, as it is sent to Redis."""
+        """The script with what it needs of its includes, as it is sent to Redis."""
         if not self._source:
-            self._source = source_of(self.name)
+            self._source = pruned(source_of(self.name))
         return self._source
 
     @property
@@ -68,6 +69,12 @@ SCRIPTS: Final = _table(
     ("permit_define", PERMIT_KEYS, "owner labels permits ttl policy bypass", "code next_change_ms epoch owner"),
     ("permit_delete", PERMIT_KEYS, "request owner", "code next_change_ms owner"),
     (
+        "permit_import",
+        PERMIT_KEYS,
+        "owner labels permits ttl policy bypass epoch created (holder token permits since ttl pod uid node)*",
+        "code next_change_ms epoch owner restored",
+    ),
+    (
         "permit_read",
         PERMIT_KEYS,
         "holders_limit waiters_limit",
@@ -87,6 +94,12 @@ SCRIPTS: Final = _table(
         "code next_change_ms epoch cycle arrived expected target phase reason",
     ),
     ("barrier_define", BARRIER_KEYS, "owner labels expected quorum timeout cyclic", "code next_change_ms epoch owner"),
+    (
+        "barrier_import",
+        BARRIER_KEYS,
+        "owner labels expected quorum timeout cyclic epoch created phase decided reason cycle (arrival at_ms)*",
+        "code next_change_ms epoch owner restored",
+    ),
     (
         "barrier_read",
         BARRIER_KEYS,
@@ -143,8 +156,8 @@ def source_of(name: str, root: str | None = None) -> str:
 
     Raises `KonductorError` for an include that is missing or leads back to itself.
     """
-    prelude = "local " + ", ".join(_CONSTANTS) + " = " + ", ".join(str(getattr(durations, c)) for c in _CONSTANTS)
-    return prelude + "\n" + _expand(root or folder(), name, [], set())
+    prelude = "".join(f"local {name} = {getattr(durations, name)}\n" for name in _CONSTANTS)
+    return prelude + _expand(root or folder(), name, [], set())
 
 
 def _expand(root: str, name: str, above: list[str], done: set[str]) -> str:

@@ -40,6 +40,24 @@ if #asked.items == 1 then
   end
 end
 
+--@include lib/queue
+
+-- The second most common case: a waiter confirms what it was granted, and by that no lease ends sooner than before.
+if #asked.items == 1 then
+  local amount, object = asked.items[1].amount, asked.items[1].object
+  local moment = moment_for(asked, object)
+  if object.waiters > 0 and object.expiry_before > NOW and moment >= object.expiry_before
+    and not would_never_end(object) then
+    local t = call('HMGET', lease_key(object, asked.holder), 'token', 'permits', 'request', 'claim')
+    if t[4] and t[3] == asked.id and t[2] == text(amount) then
+      confirm(object, asked, moment, asked.id)
+      save(object)
+      announce(object)
+      return {GRANTED, -1, object.id, 1, 0, in_use(object), object.permits, t[1], until_moment(moment)}
+    end
+  end
+end
+
 --@include lib/holding
 --@include lib/line
 CALLER = asked.id

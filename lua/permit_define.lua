@@ -24,7 +24,7 @@ end
 local function write(event)
   call('HSET', object.meta, 'owner', owner, 'labels', labels, 'permits', spec.permits, 'ttl', spec.ttl,
     'policy', policy, 'bypass', spec.bypass)
-  object.permits, object.ttl, object.policy, object.bypass = permits, ttl, policy, bypass
+  object.permits, object.ttl, object.terms = permits, ttl, nil
   record(object, event, '', '', spec.permits, 'by ' .. owner)
   eject_impossible(object)
 end

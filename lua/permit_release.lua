@@ -9,13 +9,16 @@
 -- Upper case, because the functions of the queue, defined below, have parameters of the common names.
 local REQUEST, HOLDER, TOKEN, EVENT = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local OBJECT = object_at(4)
+local UNCONFIRMED = false
 
 -- Frees the lease if the holder has it, under this token if one was named.
 local function free()
-  local current = call('HGET', lease_key(OBJECT, HOLDER), 'token')
+  local twin = call('HMGET', lease_key(OBJECT, HOLDER), 'token', 'claim')
+  local current = twin[1]
   if (TOKEN ~= '' and TOKEN ~= current) or not drop_lease(OBJECT, HOLDER) then
     return false
   end
+  UNCONFIRMED = twin[2]
   if OBJECT.expiries > 0 then
     forget(OBJECT, 'expired/' .. HOLDER)
   end
@@ -47,7 +50,7 @@ if OBJECT.waiters == 0 then
 end
 
 --@include lib/queue
-if code == RELEASED and not call('ZSCORE', OBJECT.queue, HOLDER) then
+if UNCONFIRMED and not call('ZSCORE', OBJECT.queue, HOLDER) then
   forget_waiter(OBJECT, HOLDER)
 end
 finish()

@@ -14,6 +14,7 @@ from konductor_core.config import Settings
 from sidecar.held import Held, Ledger
 from sidecar.processes import reap, terminate_app
 from sidecar.say import message
+from sidecar.tasks import end
 from sidecar.volume import Volume, root
 
 if TYPE_CHECKING:
@@ -54,9 +55,8 @@ class _Keeper:
             stopping = asyncio.create_task(self._stop.wait())
             await asyncio.wait({living, stopping}, return_when=asyncio.FIRST_COMPLETED)
             self._volume.remove("ready")
-            living.cancel()
             stopping.cancel()
-            await asyncio.wait({living})
+            await end(living)
             if not self._stop.is_set():
                 living.result()  # it raises why; the kubelet starts another keeper, which goes on with the same grants
             await ledger.release_all(FAREWELL)

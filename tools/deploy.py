@@ -2,6 +2,7 @@
 
 chart/templates/, chart/values.yaml    written by hand: the one source of all manifests
 chart/files/crds/                      the definitions, for the chart
+chart/files/dashboard.json             the Grafana dashboard
 chart/values.schema.json               what values may be given
 crds/, base/                           the definitions, and the chart with its default values, for kubectl apply -k
 kustomization.yaml                     lists them
@@ -20,6 +21,7 @@ import yaml
 
 from konductor_core.schema import crds
 from tools.binaries import find
+from tools.dashboard import dashboard
 from tools.values_schema import values_schema
 
 __all__ = ["CHART", "NAMESPACE", "manifests", "template"]
@@ -34,6 +36,7 @@ def manifests() -> dict[str, str]:
     """Return path (from the repository's root) -> text of every generated file in deploy/."""
     definitions = {f"{kind.plural}.yaml": _definition(crd) for kind, crd in crds().items()}
     files = {f"files/crds/{name}": text for name, text in definitions.items()}
+    files["files/dashboard.json"] = dashboard()
     files["values.schema.json"] = values_schema((CHART / "values.yaml").read_text(encoding="utf-8"))
     base = _base(files)
     return {

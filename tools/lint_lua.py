@@ -1,4 +1,4 @@
-"""Run luacheck over the Lua scripts as Redis gets them, with their includes: `make lint`.
+"""Run luacheck over the Lua scripts with their includes, as they stand before they are pruned: `make lint`.
 
 A fragment alone would seem full of unknown names; a whole script that still has one would fail on a server, and a
 global it leaks would break fakeredis. Line numbers are those of the whole script.
@@ -12,10 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from konductor_core.scripts import SCRIPTS
+from konductor_core.scripts import SCRIPTS, source_of
 
 OPTIONS = ["--std", "lua51", "--read-globals", "redis", "KEYS", "ARGV", "cjson"]
-# A script need not use all that it includes; the durations in front make one long line.
+# A script need not use all that it includes.
 OPTIONS += ["--ignore", "211", "231", "--no-max-line-length", "--quiet", "--no-color"]
 
 
@@ -27,7 +27,7 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as directory:
         for script in SCRIPTS.values():
-            (Path(directory) / f"{script.name}.lua").write_text(script.source, encoding="utf-8")
+            (Path(directory) / f"{script.name}.lua").write_text(source_of(script.name), encoding="utf-8")
         return subprocess.run([luacheck, ".", *OPTIONS], cwd=directory, check=False).returncode  # noqa: S603 - its own arguments
 
 

@@ -100,6 +100,13 @@ class Agenda(Generic[K]):
         now = asyncio.get_running_loop().time()
         return len(self._running) + sum(moment <= now for moment, _ in self._due.values())
 
+    def overdue(self) -> float:
+        """Return for how many seconds the key that has waited longest has been due, or been worked on."""
+        now = asyncio.get_running_loop().time()
+        moments = [moment for moment, _ in self._due.values()]
+        moments += [self._pace[key].begun for key in self._running if key in self._pace]
+        return max(0.0, now - min(moments, default=now))
+
     def __contains__(self, key: K) -> bool:
         return key in self._due or key in self._running
 

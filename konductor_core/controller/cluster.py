@@ -12,9 +12,10 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from urllib.parse import quote, urlencode
 
-from aiohttp import ClientError
+from aiohttp import ClientError, ClientTimeout
 from kubernetes.aio.client import ApiClient
 
+from konductor_core.annotations import CONTROLLER
 from konductor_core.errors import KonductorError
 from konductor_core.identity import GROUP, VERSION
 from konductor_core.models.registry import SPECS
@@ -31,10 +32,8 @@ __all__ = ["RULES", "ApiError", "ApiUnavailable", "Cluster", "Conflict", "Forbid
 
 log = logging.getLogger(__name__)
 
-FIELD_MANAGER: Final = "konductor-controller"
 PAGE: Final = 500
-TIMEOUT: Final = 20.0
-"""Seconds for one call."""
+TIMEOUT: Final = ClientTimeout(total=20.0, sock_connect=5.0)
 PAUSES: Final = (0.1, 0.4, 1.0)
 """Seconds between tries of a call that may work after a moment. What takes longer is the caller's to try again."""
 BUSY: Final = frozenset({429, 500, 502, 503, 504})
@@ -90,7 +89,10 @@ class ApiError(KonductorError):
 
 
 class Missing(ApiError):  # noqa: N818 - the short names read best
-    """What the call is about does not exist, or its namespace does not."""
+    """What the call is about does not exist, or its namespace does not.
+
+    A resource that the API does not serve at all (now) is another thing, and a plain `ApiError`.
+    """
 
 
 class Conflict(ApiError):  # noqa: N818
@@ -267,8 +269,8 @@ class Cluster:
         query: Mapping[str, str] | None,
     ) -> dict[str, Any]:
         method, path = _METHODS[rule.verb], _path(rule, namespace, name)
-        query = dict(query or {}) | ({"fieldManager": FIELD_MANAGER} if method in {"POST", "PATCH"} else {})
-        headers = {"Accept": "application/json", "User-Agent": FIELD_MANAGER}
+        query = dict(query or {}) | ({"fieldManager": CONTROLLER} if method in {"POST", "PATCH"} else {})
+        headers = {"Accept": "application/json", "User-Agent": CONTROLLER}
         if method == "PATCH":
             headers["Content-Type"] = "application/merge-patch+json"
         status, data = 0, b""
@@ -309,4 +311,6 @@ def _document(rule: Rule, status: int, data: bytes) -> dict[str, Any]:
     text = f"cannot {rule.verb} {rule.resource}: {message or 'no reason given'} ({status})"
     if status in BUSY:
         raise ApiUnavailable(text, status)
+    if status == 404 and not (document.get("details") or {}).get("name"):
+        raise ApiError(text, status)
     raise _ERRORS.get(status, ApiError)(text, status)

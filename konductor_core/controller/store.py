@@ -5,13 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from konductor_core.annotations import SYSTEM_NAMESPACE
 from konductor_core.controller import nudges
 from konductor_core.controller.nudges import key_of
 from konductor_core.controller.view import Key
 from konductor_core.drivers.aio import AsyncDriver
 from konductor_core.errors import NotFound
-from konductor_core.flows import objects, snapshots, upkeep
+from konductor_core.flows import imports, objects, snapshots, upkeep
 from konductor_core.identity import Kind
 from konductor_core.keys import ObjectKeys
 from konductor_core.models import SPECS
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from konductor_core.config import Settings
     from konductor_core.flows.barriers import Arrived
+    from konductor_core.flows.imports import BarrierRemains, PermitRemains
     from konductor_core.flows.objects import Defined
     from konductor_core.models import Event, Spec
     from konductor_core.models.objects import Status
@@ -29,10 +29,14 @@ __all__ = ["Store"]
 
 
 class Store:
-    """The objects in Redis. Every method raises `Unavailable` when Redis is; those that wait for it say so."""
+    """The objects in Redis. The settings' namespace is the controller's own.
+
+    Every method raises `Unavailable` when Redis is; those that wait for it say so.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.driver = AsyncDriver(settings)
+        self._system = settings.namespace
 
     async def close(self) -> None:
         """Close all connections, for good."""
@@ -97,9 +101,15 @@ class Store:
         """Note that objects of a namespace were looked at: each with `now_ms` of its snapshot."""
         await self.driver.run(upkeep.clean(namespace, {_keys(key).id: moment for key, moment in looks.items()}))
 
-    async def now_ms(self, namespace: str = SYSTEM_NAMESPACE) -> int:
-        """Return the time of the server that has a namespace."""
-        return await self.driver.run(upkeep.now_ms(namespace))
+    async def now_ms(self, namespace: str = "") -> int:
+        """Return the time of the server that has a namespace, or the controller's own."""
+        return await self.driver.run(upkeep.now_ms(namespace or self._system))
+
+    async def restore(
+        self, key: Key, spec: Spec, labels: Mapping[str, str], owner: str, remains: PermitRemains | BarrierRemains
+    ) -> bool:
+        """Bring an object back; False if there is one, or if it was deleted a moment ago."""
+        return await self.driver.run(imports.restore(_keys(key), cast("Any", spec), labels, owner, remains))
 
     # ------------------------------------------------------------------------------------------------- what is lost
 
@@ -109,11 +119,15 @@ class Store:
 
     async def mark(self, namespace: str) -> None:
         """Mark a namespace: all that it should have is in Redis."""
-        await self.driver.run(upkeep.mark(namespace))
+        await self.driver.run(upkeep.mark(self._system, namespace))
 
     async def unmark(self, namespace: str) -> None:
         """Take the mark away: nothing is expected of the namespace any more."""
-        await self.driver.run(upkeep.unmark(namespace))
+        await self.driver.run(upkeep.unmark(self._system, namespace))
+
+    async def namespaces(self) -> list[str]:
+        """Return the namespaces that were marked."""
+        return await self.driver.run(upkeep.marked(self._system))
 
     async def is_deleted(self, key: Key) -> bool:
         """Return whether an object was deleted on purpose: it is absent, and its namespace has not been lost."""

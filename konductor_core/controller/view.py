@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
+from konductor_core.annotations import CONTROLLER, MIRROR_LABEL
 from konductor_core.identity import GROUP
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Key", "Namespace", "Pod", "Resource", "Table", "View"]
 
-JOB_INDEX = "batch.kubernetes.io/job-completion-index"
+APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+JOB_INDEX: Final = "batch.kubernetes.io/job-completion-index"
 """The annotation of a pod of an Indexed Job."""
 
 
@@ -36,7 +38,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One custom resource, as the API last showed it."""
+    """One custom resource, as the API last showed it; `applied` if anybody but the controller has written its spec."""
 
     key: Key
     uid: str
@@ -45,12 +47,22 @@ class Resource:
     labels: Mapping[str, str]
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
-    deleting: bool
+    applied: bool
 
     @property
     def owner(self) -> str:
         """The owner of the object that this resource describes."""
         return f"cr/{self.uid}"
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether it only shows an object that was made without one."""
+        return self.labels.get(MIRROR_LABEL) == "true"
+
+    @property
+    def own_labels(self) -> dict[str, str]:
+        """The labels that its object has too."""
+        return {name: value for name, value in self.labels.items() if name != MIRROR_LABEL}
 
     @classmethod
     def of(cls, kind: Kind, body: Mapping[str, Any]) -> Resource:
@@ -64,7 +76,11 @@ class Resource:
             labels=dict(metadata.get("labels") or {}),
             spec=dict(body.get("spec") or {}),
             status=dict(body.get("status") or {}),
-            deleting=bool(metadata.get("deletionTimestamp")),
+            applied=APPLIED in (metadata.get("annotations") or {})
+            or any(
+                each.get("manager") != CONTROLLER and "f:spec" in (each.get("fieldsV1") or {})
+                for each in metadata.get("managedFields") or []
+            ),
         )
 
 
@@ -146,8 +162,8 @@ class Table(Generic[K, V]):
         self.items: dict[K, V] = {}
         self.listeners: list[Callable[[K, V | None, V | None], None]] = []
 
-    def put(self, key: K, value: V | None) -> None:
-        """Note what is there now; None if it is gone. Nobody is told of what has not changed."""
+    def put(self, key: K, value: V | None, *, silently: bool = False) -> None:
+        """Note what is there now; None if it is gone. Nobody is told of what has not changed, or `silently`."""
         before = self.items.get(key)
         if before == value:
             return
@@ -155,8 +171,9 @@ class Table(Generic[K, V]):
             del self.items[key]
         else:
             self.items[key] = value
-        for listener in self.listeners:
-            listener(key, before, value)
+        if not silently:
+            for listener in self.listeners:
+                listener(key, before, value)
 
     def replace(self, earlier: Mapping[K, V], listed: Mapping[K, V]) -> int:
         """Take over a whole list, and return how many entries that changed.

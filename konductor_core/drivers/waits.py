@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import AskError, MovedError, NoPermissionError, RedisError
 from redis.exceptions import TimeoutError as NoAnswer
 
+from konductor_core.drivers.wire import read_within
 from konductor_core.flows.steps import RESUBSCRIBED, Block, Listen, Pause, Report, Step, Subscribe
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SERVER_BLOCK", "SERVER_GRACE", "UNHEARD_PAUSE", "Session"]
 
-SERVER_BLOCK: Final = 60
+SERVER_BLOCK: Final = 25
 """Seconds after which the server ends a block by itself; the client's own timers are exact, the server's are not."""
 SERVER_GRACE: Final = 5.0
 """Seconds that the server may be late with that, until its connection counts as lost."""
@@ -102,7 +103,7 @@ class Session:
 
 
 class _Held:
-    """A connection of its own to one server, taken from its pool."""
+    """A connection of its own to one server."""
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
@@ -135,11 +136,12 @@ class _Blocker(_Held):
         if not self._overdue:
             self._overdue = monotonic() + SERVER_BLOCK + SERVER_GRACE  # before it is sent: it may be interrupted
             self._connection.send_command("BLPOP", self._key, SERVER_BLOCK)
-        if not self._connection.can_read(timeout=seconds):
+        try:
+            reply = read_within(self._connection, seconds)
+        except NoAnswer:
             if monotonic() >= self._overdue:
-                raise NoAnswer("the server did not end a blocked wait")
+                raise
             return None
-        reply = self._connection.read_response()
         self._overdue = 0.0
         return str(reply[1]) if reply else None
 
@@ -148,7 +150,7 @@ class _Blocker(_Held):
         if self._overdue:
             super().close()
         else:
-            self.wire.pool.release(self._connection)
+            self.wire.give_back(self._connection)
 
 
 class _Subscription(_Held):
@@ -171,6 +173,7 @@ class _Subscription(_Held):
         if not self.heard:
             stop.wait(min(seconds, UNHEARD_PAUSE))
             return RESUBSCRIBED
-        if not self._connection.can_read(timeout=seconds):
+        try:
+            return str(read_within(self._connection, seconds)[2])
+        except NoAnswer:
             return None
-        return str(self._connection.read_response()[2])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from konductor_core.keys import ObjectKeys
 
-__all__ = ["Defined", "define", "delete", "events", "list_objects", "reset"]
+__all__ = ["Defined", "arguments", "define", "delete", "events", "list_objects", "reset"]
 
 _MECHANISM: Final = {Kind.SEMAPHORE: "permit", Kind.BARRIER: "barrier"}
 
@@ -43,7 +43,8 @@ def _keys(kind: Kind, keys: ObjectKeys) -> tuple[str, ...]:
     return keys.permits if _MECHANISM[kind] == "permit" else keys.latch
 
 
-def _arguments(spec: SemaphoreSpec | BarrierSpec) -> tuple[str | int, ...]:
+def arguments(spec: SemaphoreSpec | BarrierSpec) -> tuple[str | int, ...]:
+    """Return a spec as the scripts take it."""
     if isinstance(spec, SemaphoreSpec):
         return (spec.permits, spec.ttl_ms, spec.policy, spec.max_bypass_ms)
     return (spec.expected, spec.quorum or 0, spec.timeout_ms or 0, int(spec.cyclic))
@@ -54,7 +55,7 @@ def define(
 ) -> Flow[Defined]:
     """Create the object or bring it to this spec. Raises `Owned` if a custom resource owns it and it would change."""
     text = json.dumps(dict(labels or {}), sort_keys=True, separators=(",", ":"))
-    answer = yield Call(_script(spec.kind, "define"), _keys(spec.kind, keys), (owner, text, *_arguments(spec)))
+    answer = yield Call(_script(spec.kind, "define"), _keys(spec.kind, keys), (owner, text, *arguments(spec)))
     code, _, epoch, current = answer.reply
     if code == Code.OWNED:
         raise _owned(keys, "change")

@@ -103,13 +103,14 @@ def read_semaphore(
 
 
 def _holder(row: list[Any]) -> Holder:
-    holder, expires, token, permits, since, _, pod, uid, node, claim = row
+    holder, expires, token, permits, since, ttl, pod, uid, node, claim = row
     return Holder(
         holder=holder,
         permits=int(permits or 1),
         token=int(token or 0),
         since_ms=int(since or 0),
         expires_ms=None if expires == "inf" else int(float(expires)),
+        ttl_ms=int(ttl) if ttl else None,
         pod=pod,
         uid=uid,
         node=node,

@@ -24,6 +24,7 @@ __all__ = [
     "is_deleted",
     "is_marked",
     "mark",
+    "marked",
     "now_ms",
     "reclaim",
     "waiter_uid",
@@ -59,14 +60,21 @@ def is_marked(namespace: str) -> Flow[bool]:
     return bool((yield Command(("EXISTS", layout.marker(namespace)))))
 
 
-def mark(namespace: str) -> Flow[None]:
-    """Leave the mark that shows by its absence that Redis has lost a namespace."""
+def mark(system: str, namespace: str) -> Flow[None]:
+    """Leave the mark that shows by its absence that Redis has lost a namespace; `system` lists all marked ones."""
+    yield Command(("SADD", layout.namespaces(system), namespace))
     yield Command(("SET", layout.marker(namespace), "1"))
 
 
-def unmark(namespace: str) -> Flow[None]:
+def unmark(system: str, namespace: str) -> Flow[None]:
     """Take the mark away again: nothing is expected of the namespace any more."""
     yield Command(("DEL", layout.marker(namespace)))
+    yield Command(("SREM", layout.namespaces(system), namespace))
+
+
+def marked(system: str) -> Flow[list[str]]:
+    """Return the namespaces that have a mark, or had one that was lost."""
+    return sorted((yield Command(("SMEMBERS", layout.namespaces(system)))))
 
 
 def mirror_of(keys: ObjectKeys) -> Flow[str]:

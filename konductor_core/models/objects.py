@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from konductor_core.identity import Kind
+    from konductor_core.models.base import Spec
 
 __all__ = ["Event", "Status"]
 
@@ -34,6 +35,12 @@ class Status(Model):
     created_ms: int = field(metadata=moment("When this life of the object began.", name="createdAt"))
     now_ms: int = field(metadata=moment("The server's time of this snapshot.", name="observedAt"))
     next_change_ms: int = field(metadata=internal())
+
+    if TYPE_CHECKING:
+
+        @property
+        def spec(self) -> Spec:
+            """What was asked for: a field of every kind's status."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the flat JSON of `koncli KIND status`: kind, name, namespace, what this kind says, the rest."""

@@ -61,6 +61,7 @@ class Holder(Model):
     token: int = field(metadata=count("The fencing token of the grant.", maximum=2**53 - 1))
     since_ms: int = field(metadata=moment("Since when."))
     expires_ms: int | None = field(default=None, metadata=moment("Until when, unless renewed; absent if for ever."))
+    ttl_ms: int | None = field(default=None, metadata=duration("How long a renewal lasts; 0s if it needs none."))
     pod: str = field(default="", metadata=text("The pod on whose behalf.", sparse=True))
     uid: str = field(default="", metadata=text("That pod's uid.", sparse=True))
     node: str = field(default="", metadata=text("That pod's node.", sparse=True))

@@ -49,18 +49,13 @@ end
 local function keep(ask, item)
   local object, lease = item.object, item.lease
   local twin = lease_key(object, ask.holder)
-  set_expiry(object, ask.holder, moment_for(ask, object))
-  call('HSET', twin, 'ttl', text(ask.ttl < 0 and object.ttl or ask.ttl))
+  if lease.claimed then
+    confirm(object, ask, moment_for(ask, object), call('HGET', object.waiting, ask.holder))
+  else
+    go_on(object, ask, moment_for(ask, object))
+  end
   if ask.uid ~= '' then -- it may be a later pod of the same name, and must not end with the former
     call('HSET', twin, 'pod', ask.pod, 'uid', ask.uid, 'node', ask.node)
-  end
-  if lease.claimed then
-    call('HDEL', twin, 'claim')
-    local request = call('HGET', object.waiting, ask.holder)
-    forget_waiter(object, ask.holder)
-    if request then
-      call('DEL', request_key(request), wake_key(request))
-    end
   end
   if lease.request ~= ask.id then
     call('HSET', twin, 'request', '') -- two requests count on it now: cancelling one must not take it from the other

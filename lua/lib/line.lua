@@ -43,7 +43,7 @@ local function keep_request(ask)
     local bypass = math.huge
     local names = {}
     for i, item in ipairs(ask.items) do
-      bypass = math.min(bypass, item.object.epoch and item.object.bypass or MAX_BYPASS)
+      bypass = math.min(bypass, item.object.epoch and terms_of(item.object).bypass or MAX_BYPASS)
       names[i] = item.id .. '=' .. text(item.amount)
     end
     if not ask.seq then
@@ -73,6 +73,7 @@ local function join_queues(ask, request)
       call('ZADD', object.queue, order_of(request), ask.holder)
       object.head = nil
       call('ZADD', object.ageing, text(request.aged), ask.holder)
+      object.promoted = object.promoted and request.aged > NOW
       object.waiters = object.waiters + call('HSET', object.waiting, ask.holder, ask.id)
       if object.epoch then
         expect_end(object, 0)

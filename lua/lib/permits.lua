@@ -114,17 +114,27 @@ local function look(object)
   end
 end
 
+-- What only waiters need to know of their object, read once and when it is first needed.
+local function terms_of(object)
+  if not object.terms then
+    local m = call('HMGET', object.meta, 'policy', 'bypass', 'watched', 'waited', 'longest')
+    object.terms = {
+      policy = m[1], bypass = tonumber(m[2]) or 0, watched = tonumber(m[3]) or 0, waited = tonumber(m[4]) or 0,
+      longest = tonumber(m[5]) or 0,
+    }
+  end
+  return object.terms
+end
+
 -- Reads the object's hash. A calm object has nothing else to look at.
 local function load(id, meta, leases, weights, queue, ageing, waiting, events)
-  local m = call('HMGET', meta, 'epoch', 'permits', 'ttl', 'policy', 'bypass', 'token', 'extra', 'grants', 'expiries',
-    'calm', 'watched')
+  local m = call('HMGET', meta, 'epoch', 'permits', 'ttl', 'token', 'extra', 'grants', 'expiries', 'calm')
   local object = {
     id = id, meta = meta, leases = leases, weights = weights, queue = queue, ageing = ageing, waiting = waiting,
-    events = events, epoch = m[1], permits = tonumber(m[2]) or 0, ttl = tonumber(m[3]) or 0, policy = m[4],
-    bypass = tonumber(m[5]) or 0, token = tonumber(m[6]) or 0, extra = tonumber(m[7]) or 0,
-    grants = tonumber(m[8]) or 0, expiries = tonumber(m[9]) or 0, calm = tonumber(m[10]) or 0,
-    watched = tonumber(m[11]) or 0, waiters = 0, changed = false, fields = {}, count = false,
-    ends = false,
+    events = events, epoch = m[1], permits = tonumber(m[2]) or 0, ttl = tonumber(m[3]) or 0,
+    token = tonumber(m[4]) or 0, extra = tonumber(m[5]) or 0, grants = tonumber(m[6]) or 0,
+    expiries = tonumber(m[7]) or 0, calm = tonumber(m[8]) or 0, waiters = 0, changed = false, fields = {},
+    count = false, ends = false,
   }
   OBJECTS[#OBJECTS + 1] = object
   OBJECTS[id] = object
@@ -208,6 +218,21 @@ local function add_lease(object, holder, moment)
   return true
 end
 
+-- What the twin says beside: the pod that holds, as far as it is known, and whether the lease is yet to be confirmed.
+local function owner_fields(ask, claimed)
+  local fields = claimed and {'claim', '1'} or {}
+  if ask.pod ~= '' then
+    fields[#fields + 1], fields[#fields + 2] = 'pod', ask.pod
+  end
+  if ask.uid ~= '' then
+    fields[#fields + 1], fields[#fields + 2] = 'uid', ask.uid
+  end
+  if ask.node ~= '' then
+    fields[#fields + 1], fields[#fields + 2] = 'node', ask.node
+  end
+  return fields
+end
+
 -- Gives a counted lease its token and its readable twin; `ask` is the request: id, holder, ttl, owner fields.
 -- Returns the token's text.
 local function describe_lease(object, ask, amount, moment, claimed)
@@ -220,18 +245,8 @@ local function describe_lease(object, ask, amount, moment, claimed)
     set_weight(object, ask.holder, amount, 1)
   end
   local twin = lease_key(object, ask.holder)
-  local fields = {'token', token, 'permits', count, 'since', text(NOW), 'ttl', text(ttl), 'request', ask.id}
-  for _, field in ipairs({'pod', 'uid', 'node'}) do
-    if ask[field] ~= '' then
-      fields[#fields + 1] = field
-      fields[#fields + 1] = ask[field]
-    end
-  end
-  if claimed then
-    fields[#fields + 1] = 'claim'
-    fields[#fields + 1] = '1'
-  end
-  call('HSET', twin, unpack(fields))
+  call('HSET', twin, 'token', token, 'permits', count, 'since', text(NOW), 'ttl', text(ttl), 'request', ask.id,
+    unpack(owner_fields(ask, claimed)))
   if moment ~= math.huge then
     call('PEXPIREAT', twin, ends)
   end

@@ -55,6 +55,22 @@ local function leave_queue(object, holder, keep_mark)
   end
 end
 
+-- Goes on with a lease that the holder has: a new end, and the ttl to go on with.
+local function go_on(object, ask, moment)
+  set_expiry(object, ask.holder, moment)
+  call('HSET', lease_key(object, ask.holder), 'ttl', text(ask.ttl < 0 and object.ttl or ask.ttl))
+end
+
+-- Makes a grant that was made to a waiter one for good; `request` is the one that waited.
+local function confirm(object, ask, moment, request)
+  go_on(object, ask, moment)
+  call('HDEL', lease_key(object, ask.holder), 'claim')
+  forget_waiter(object, ask.holder)
+  if request then
+    call('DEL', request_key(request), wake_key(request))
+  end
+end
+
 -- Whether a waiter has kept silent for a claim window beyond the moment at which it was going to look or to show that
 -- it lives. Waiters die in groups, with their node: once a grant has lapsed, such a one gets none.
 local function is_overdue(object, id)
@@ -81,6 +97,10 @@ end
 -- Moves waiters older than maxBypass ahead of all priorities; their score keeps their sequence. What frees memory comes
 -- first: after it ZADD is allowed at maxmemory too.
 local function promote(object)
+  if object.promoted then
+    return
+  end
+  object.promoted = true
   for _, holder in ipairs(call('ZRANGEBYSCORE', object.ageing, '-inf', text(NOW))) do
     local score = call('ZSCORE', object.queue, holder)
     call('ZREM', object.ageing, holder)
@@ -110,7 +130,7 @@ local function has_turn(object, request)
     end
     local first = request_of(object, holder)
     if first then
-      return object.policy == 'Backfill' and first.aged > NOW
+      return terms_of(object).policy == 'Backfill' and first.aged > NOW
     end
   end
 end
@@ -141,7 +161,7 @@ local function next_turn(object)
       if can_go(object, request) then
         return request
       end
-      if object.policy ~= 'Backfill' or request.aged <= NOW then
+      if terms_of(object).policy ~= 'Backfill' or request.aged <= NOW then
         return nil
       end
       rank = rank + 1
@@ -151,15 +171,12 @@ local function next_turn(object)
 end
 
 local function count_wait(object, request)
-  if not object.waited then
-    local m = call('HMGET', object.meta, 'waited', 'longest')
-    object.waited, object.longest = tonumber(m[1]) or 0, tonumber(m[2]) or 0
-  end
+  local terms = terms_of(object)
   local waited = math.max(0, NOW - request.since)
-  object.waited = object.waited + waited
-  object.longest = math.max(object.longest, waited)
-  set(object, 'waited', text(object.waited))
-  set(object, 'longest', text(object.longest))
+  terms.waited = terms.waited + waited
+  terms.longest = math.max(terms.longest, waited)
+  set(object, 'waited', text(terms.waited))
+  set(object, 'longest', text(terms.longest))
 end
 
 -- Grants all that a queued request names. The caller's own request is granted for good; another has the claim
@@ -223,9 +240,9 @@ end
 -- sooner, so that nobody need be told when it becomes the head.
 local function look_again(object, rank)
   local moment = object.moment or next_moment(object)
-  local is_watched = rank > 0 and object.watched > NOW
+  local is_watched = rank > 0 and terms_of(object).watched > NOW
   if is_watched then
-    moment = math.min(moment, object.watched)
+    moment = math.min(moment, terms_of(object).watched)
   end
   local left = until_moment(moment)
   if left < 0 then
@@ -260,8 +277,11 @@ end
 -- Tells the few behind the head when to look, in case it is dead, if they would look too late: `watched` is the moment
 -- at which all of them will. New grants lapse a claim window from now, so this costs a few messages in that time.
 local function arm_watchers(object, moment)
-  if not object.epoch or not (object.changed or CALLER) or moment == math.huge
-    or (NOW < object.watched and object.watched <= moment) then
+  if not object.epoch or not (object.changed or CALLER) or moment == math.huge then
+    return
+  end
+  local terms = terms_of(object)
+  if NOW < terms.watched and terms.watched <= moment then
     return
   end
   local watchers = call('ZRANGE', object.queue, 1, WATCHERS)
@@ -269,7 +289,7 @@ local function arm_watchers(object, moment)
     tell_to_look(object, holder, 'watch', until_moment(moment) + 25 * rank)
   end
   if #watchers > 0 then
-    object.watched = moment
+    terms.watched = moment
     set(object, 'watched', text(moment))
   end
 end

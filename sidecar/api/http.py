@@ -22,7 +22,7 @@ LONGEST_BODY: Final = 64 * 1024
 """Bytes."""
 
 
-class Refusal(KonductorError):
+class Refusal(KonductorError):  # noqa: N818 - named as the library names its own
     """A request that HTTP itself refuses; `status` is the reply's, `code` says the same in a word."""
 
     def __init__(self, status: HTTPStatus, message: str, *, hint: str | None = None) -> None:

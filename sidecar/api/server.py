@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from sidecar.api.http import LONGEST_HEAD, Refusal, Reply, Request, read_request
 from sidecar.api.routes import Routes, status_of
 from sidecar.say import message
+from sidecar.tasks import end
 
 if TYPE_CHECKING:
     from sidecar.held import Ledger
@@ -55,10 +56,7 @@ class ApiServer:
         """Stop listening, and end what clients wait for."""
         for server in self._servers:
             server.close()
-        for client in self._clients:
-            client.cancel()
-        if self._clients:
-            await asyncio.wait(self._clients)
+        await asyncio.gather(*(end(client) for client in self._clients))
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -111,9 +109,7 @@ class ApiServer:
             document = {"code": "error", "error": f"unexpected {type(error).__name__}: {error}"}
             return Reply(HTTPStatus.INTERNAL_SERVER_ERROR, document)
         finally:
-            if not answering.done():
-                answering.cancel()
-                await asyncio.wait({answering})
+            await end(answering)
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md") if path.name != "cli.md"))
 """Every page written by hand."""
 
-_FENCE = re.compile(r"^```(?P<language>[a-z]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```(?P<language>[a-z]*)(?P<cluster> cluster)?\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _VARYING = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"  # a moment
     r"|\d{13}-\d+"  # an event's id
@@ -29,11 +29,15 @@ _VARYING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: its language, its text, and the line of the page on which the text begins."""
+    """A fenced block: its language, its text, and the line of the page on which the text begins.
+
+    One that begins with "```console cluster" is run by tests/e2e, on a real cluster.
+    """
 
     language: str
     text: str
     line: int
+    cluster: bool = False
 
     def commands(self) -> list[Command]:
         """Return the commands of a `console` block."""
@@ -73,7 +77,10 @@ class Command:
 def blocks(page: str) -> list[Block]:
     """Return the fenced blocks of a page, in order."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    return [Block(m["language"], m["text"], text.count("\n", 0, m.start()) + 2) for m in _FENCE.finditer(text)]
+    return [
+        Block(m["language"], m["text"], text.count("\n", 0, m.start()) + 2, cluster=m["cluster"] is not None)
+        for m in _FENCE.finditer(text)
+    ]
 
 
 def matches(expected: list[str], printed: list[str]) -> bool:

@@ -47,7 +47,7 @@ class Runner:
     def run(self, page: str) -> None:
         """Run every console and Python block; the text block after one of Python is what that prints."""
         printed: list[str] = []
-        for block in blocks(page):
+        for block in (block for block in blocks(page) if not block.cluster):
             where = f"{page}:{block.line}"
             if block.language == "text" or printed:
                 assert block.language == "text", f"{where}: before this, the page does not show {printed}"

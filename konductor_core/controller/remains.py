@@ -1,0 +1,73 @@
+"""What the status of a custom resource tells of an object that Redis has lost, and what it cannot tell. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from konductor_core.durations import to_ms
+from konductor_core.flows.imports import BarrierRemains, LeaseRemains, PermitRemains
+from konductor_core.models import BarrierSpec, SemaphoreSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from konductor_core.models import Spec
+
+__all__ = ["remains_of"]
+
+
+def remains_of(status: Mapping[str, Any], spec: Spec) -> tuple[PermitRemains | BarrierRemains | None, str]:
+    """Return what can be restored under a spec, None for nothing; and what is lost for good, as half a sentence."""
+    if not status.get("epoch") or not status.get("createdAt"):
+        return None, ""
+    if isinstance(spec, SemaphoreSpec):
+        return _permits(status, spec)
+    if isinstance(spec, BarrierSpec) and spec.cyclic == ("cycle" in status):
+        return _barrier(status)
+    return None, ""  # a barrier that becomes cyclic, or ceases to be, starts again
+
+
+def _permits(status: Mapping[str, Any], spec: SemaphoreSpec) -> tuple[PermitRemains, str]:
+    leases = tuple(
+        LeaseRemains(
+            holder=each["holder"],
+            token=int(each["token"]),
+            permits=int(each["permits"]),
+            since_ms=moment(each["since"]),
+            ttl_ms=to_ms(each["ttl"]) if "ttl" in each else spec.ttl_ms,
+            pod=each.get("pod", ""),
+            uid=each.get("uid", ""),
+            node=each.get("node", ""),
+        )
+        for each in status.get("holders") or []
+    )
+    missing = int(status.get("holdersTotal", 0)) - len(leases)
+    losses = f"{missing} of its {missing + len(leases)} leases, which its status did not list, have ended"
+    return PermitRemains(status["epoch"], moment(status["createdAt"]), leases), losses if missing > 0 else ""
+
+
+def _barrier(status: Mapping[str, Any]) -> tuple[BarrierRemains, str]:
+    arrivals = tuple((each["id"], moment(each["at"])) for each in status.get("arrivals") or [])
+    decided = status.get("failedAt") if status["phase"] == "Failed" else status.get("openedAt")
+    remains = BarrierRemains(
+        epoch=status["epoch"],
+        created_ms=moment(status["createdAt"]),
+        phase=status["phase"],
+        arrivals=arrivals,
+        decided_ms=moment(decided) if decided else 0,
+        reason=status.get("reason", ""),
+        cycle=int(status.get("cycle", 1)),
+    )
+    losses = []
+    missing = int(status.get("arrivalsTotal", 0)) - len(arrivals)
+    if missing > 0 and status["phase"] == "Waiting":
+        losses.append(f"{missing} of its {missing + len(arrivals)} arrivals, which its status did not list, are gone")
+    if remains.cycle > 1:
+        losses.append("who arrived in which of its earlier cycles is not known any more")
+    return remains, " and ".join(losses)
+
+
+def moment(text: str) -> int:
+    """Return a moment of a status in ms since 1970."""
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
