@@ -41,12 +41,20 @@ Latches (Barrier), with `o` for konductor:{ns}:barrier:<name>:
     o:cycles                              zset    arrival -> the last cycle it arrived in (cyclic barriers only)
     o:waiters                             zset    request of a waiter -> until when it counts as alive
 
-Both:
+Latches (WaitGroup), with `o` for konductor:{ns}:waitgroup:<name>:
+
+    o                                     hash    epoch owner labels created phase anonymous added cycle lastcycle done
+                                                  progress shown repeats
+    o:members                             zset    member that is not done -> when it was added
+    o:finished                            zset    member that is done -> when
+    o:waiters                             zset    request of a waiter -> until when it counts as alive
+
+All:
 
     o:did:<request>                       string  what a request did, so that its retry answers the same; TTL 60 s;
                                                   also did:expired/<holder> and did:released/<holder>
     o:events                              stream  the last 500 or so events: type holder token permits detail
-    o:state                               channel `open|failed|progress <epoch> <cycle> <arrived> <target>`,
+    o:state                               channel `open|failed|progress <epoch> <cycle> <count> <target>`,
                                                   `reset|deleted|defined <epoch>`
 """
 
@@ -78,7 +86,6 @@ PERMIT_PARTS: Final = ("leases", "weights", "queue", "ageing", "waiting", "event
 LATCH_PARTS: Final = ("waiters", "events")
 PARTS_OF: Final = {"barrier": ("arrivals", "cycles"), "waitgroup": ("members", "finished")}
 """What each kind of latch has beside those."""
-
 
 
 def _of(namespace: str, rest: str) -> str:

@@ -57,9 +57,9 @@ class Store:
     async def read(self, key: Key, holders: int = snapshots.HOLDERS_SHOWN) -> Status | None:
         """Return a consistent snapshot with so many holders at most, or None if there is no such object."""
         with suppress(NotFound):
-            if key.kind is Kind.BARRIER:
-                return await self.driver.run(snapshots.read_barrier(_keys(key)))
-            return await self.driver.run(snapshots.read_semaphore(_keys(key), holders))
+            if key.kind is Kind.SEMAPHORE:
+                return await self.driver.run(snapshots.read_semaphore(_keys(key), holders))
+            return cast("Status", await self.driver.run(snapshots.READERS[key.kind](_keys(key))))
         return None
 
     async def delete(self, key: Key, owner: str) -> bool:
