@@ -164,6 +164,11 @@ class ObjectKeys:
         return f"{self.meta}:events"
 
     @property
+    def arrivals(self) -> str:
+        """When each arrival of a barrier's current cycle came."""
+        return f"{self.meta}:arrivals"
+
+    @property
     def cycles(self) -> str:
         """The last cycle in which each arrival came, of a cyclic barrier."""
         return f"{self.meta}:cycles"

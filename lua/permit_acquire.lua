@@ -48,9 +48,10 @@ if #asked.items == 1 then
   local moment = moment_for(asked, object)
   if object.waiters > 0 and object.expiry_before > NOW and moment >= object.expiry_before
     and not would_never_end(object) then
-    local t = call('HMGET', lease_key(object, asked.holder), 'token', 'permits', 'request', 'claim')
-    if t[4] and t[3] == asked.id and t[2] == text(amount) then
-      confirm(object, asked, moment, asked.id)
+    local t = call('HMGET', lease_key(object, asked.holder), 'token', 'permits', 'ttl', 'request', 'claim')
+    if t[5] and t[4] == asked.id and t[3] == ttl_for(asked, object) and t[2] == text(amount) then
+      set_expiry(object, asked.holder, moment)
+      confirm(object, asked.holder, asked.id)
       save(object)
       announce(object)
       return {GRANTED, -1, object.id, 1, 0, in_use(object), object.permits, t[1], until_moment(moment)}

@@ -3,6 +3,7 @@
 chart/templates/, chart/values.yaml    written by hand: the one source of all manifests
 chart/files/crds/                      the definitions, for the chart
 chart/files/dashboard.json             the Grafana dashboard
+chart/templates/webhook-configuration.yaml    what the API server is told about the webhook
 chart/values.schema.json               what values may be given
 crds/, base/                           the definitions, and the chart with its default values, for kubectl apply -k
 kustomization.yaml                     lists them
@@ -23,12 +24,24 @@ from konductor_core.schema import crds
 from tools.binaries import find
 from tools.dashboard import dashboard
 from tools.values_schema import values_schema
+from webhook.configuration import configurations
 
 __all__ = ["CHART", "NAMESPACE", "manifests", "template"]
 
 CHART: Final = Path(__file__).resolve().parent.parent / "deploy/chart"
 NAMESPACE: Final = "konductor-system"
 _HEAD: Final = "# Made by `make generate` from {source}. Do not edit.\n"
+_CONFIGURATIONS: Final = """\
+{{{{- /* Made by `make generate` from webhook/configuration.py. Do not edit. */ -}}}}
+{{{{- if .Values.webhook.enabled }}}}
+{text}{{{{- end }}}}
+"""
+_ANNOTATIONS: Final = """\
+  {{- with .Values.webhook.configurationAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+"""
 _SOURCE: Final = re.compile(r"^# Source: konductor/templates/(\S+)\n", re.MULTILINE)
 
 
@@ -37,6 +50,7 @@ def manifests() -> dict[str, str]:
     definitions = {f"{kind.plural}.yaml": _definition(crd) for kind, crd in crds().items()}
     files = {f"files/crds/{name}": text for name, text in definitions.items()}
     files["files/dashboard.json"] = dashboard()
+    files["templates/webhook-configuration.yaml"] = _webhook_configurations()
     files["values.schema.json"] = values_schema((CHART / "values.yaml").read_text(encoding="utf-8"))
     base = _base(files)
     return {
@@ -61,6 +75,19 @@ def _definition(crd: dict[str, object]) -> str:
     metadata = {**crd["metadata"], "annotations": {"helm.sh/resource-policy": "keep"}}  # type: ignore[dict-item]
     text = yaml.safe_dump({**crd, "metadata": metadata}, sort_keys=False, width=120, allow_unicode=True)
     return _HEAD.format(source="the models in konductor_core/models") + text
+
+
+def _webhook_configurations() -> str:
+    """Return the template of what the API server is told about the webhook."""
+    labels = {
+        "app.kubernetes.io/name": "konductor",
+        "app.kubernetes.io/component": "webhook",
+        "app.kubernetes.io/part-of": "konductor",
+        "app.kubernetes.io/version": "{{ .Chart.AppVersion }}",
+    }
+    documents = configurations("{{ .Release.Namespace }}", labels)
+    text = "---\n".join(yaml.safe_dump(document, sort_keys=False, width=120) for document in documents)
+    return _CONFIGURATIONS.format(text=text.replace("metadata:\n", "metadata:\n" + _ANNOTATIONS))
 
 
 def _base(files: dict[str, str]) -> dict[str, str]:

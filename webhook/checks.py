@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from konductor_core.coordination import Coordination
     from webhook.shapes import Json
 
-__all__ = ["check_pod", "summary", "user_of", "warnings_about"]
+__all__ = ["check_pod", "overrun", "summary", "user_of", "warnings_about"]
 
 
 def check_pod(wanted: Coordination, spec: Json) -> None:
@@ -96,8 +96,8 @@ def summary(wanted: Coordination) -> str:
 def warnings_about(wanted: Coordination, spec: Json) -> list[str]:
     """Return a sentence for each thing that may turn out badly, though nothing is wrong yet."""
     found = []
-    if overrun := _overrun(wanted, spec.get("activeDeadlineSeconds")):
-        found.append(overrun)
+    if overran := overrun(wanted, spec.get("activeDeadlineSeconds"), ends="the pod"):
+        found.append(overran)
     many = [each for each in wanted.acquires if each.permits > 1]
     if many:
         asked = ", ".join(f"{each.permits} of {reference(each)}" for each in many)
@@ -110,16 +110,16 @@ def warnings_about(wanted: Coordination, spec: Json) -> list[str]:
     return found
 
 
-def _overrun(wanted: Coordination, deadline_s: object) -> str | None:
-    """Return what to say if the pod may be ended while it waits; its deadline counts from when it is scheduled."""
+def overrun(wanted: Coordination, deadline_s: object, *, ends: str) -> str | None:
+    """Return what to say if activeDeadlineSeconds, which `ends` the pod or the Job, may pass while the pod waits."""
     if not isinstance(deadline_s, int):
         return None
-    waits = wanted.waits if wanted.wait_mode == "init" else ()
-    patience = [wait.timeout_ms for wait in waits]
+    unscheduled = wanted.wait_mode == "schedule" and ends == "the pod"  # its deadline counts from when it is scheduled
+    patience = [] if unscheduled else [wait.timeout_ms for wait in wanted.waits]
     if wanted.acquires:
         patience.append(wanted.acquire_timeout_ms)
     known = [ms for ms in patience if ms is not None]
     if len(known) == len(patience) and sum(known) < deadline_s * SECOND:
         return None
     longest = f"up to {to_text(sum(known))}" if len(known) == len(patience) else "without end"
-    return f"may wait {longest}, and activeDeadlineSeconds {deadline_s} ends the pod while it waits"
+    return f"may wait {longest}, and activeDeadlineSeconds {deadline_s} ends {ends} meanwhile"

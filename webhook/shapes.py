@@ -19,7 +19,7 @@ def mapping(parent: Json, key: str, path: str = "") -> Json:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise InvalidInput(f"{path}{key} {quoted(value)} is not a mapping: write its fields below it")
+        raise InvalidInput(f"{path}{key} {_shown(value)} is not a mapping: write its fields below it")
     return value
 
 
@@ -29,7 +29,7 @@ def items(parent: Json, key: str, path: str = "") -> list[Json]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
-        raise InvalidInput(f"{path}{key} {quoted(value)} is not a list of mappings: begin each of them with a dash")
+        raise InvalidInput(f"{path}{key} {_shown(value)} is not a list of mappings: begin each of them with a dash")
     return value
 
 
@@ -39,7 +39,7 @@ def text(parent: Json, key: str, path: str = "") -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise InvalidInput(f"{path}{key} {quoted(value)} is not text: put it in quotes")
+        raise InvalidInput(f"{path}{key} {_shown(value)} is not text: put it in quotes")
     return value
 
 
@@ -49,7 +49,7 @@ def words(parent: Json, key: str, path: str = "") -> list[str]:
     if value is None:
         return []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InvalidInput(f"{path}{key} {quoted(value)} is not a list of texts: put them in quotes")
+        raise InvalidInput(f"{path}{key} {_shown(value)} is not a list of texts: put them in quotes")
     return value
 
 
@@ -60,3 +60,8 @@ def named(parent: Json, key: str, path: str = "", by: str = "name") -> list[Json
         if not isinstance(item.get(by), str):
             raise InvalidInput(f"{path}{key} has an entry without a {by}: give it one")
     return found
+
+
+def _shown(value: object) -> str:
+    """Return a wrong value as a message shows it; what is large or nested by its type only."""
+    return quoted(value) if isinstance(value, (str, int, float)) else f"({type(value).__name__})"

@@ -69,6 +69,12 @@ class Cluster:
                 continue
         return lines
 
+    def arrive(self, kind: Kind, name: str, arrival: str) -> str:
+        """Arrive for a pod that has ended; a line that says so. Raises what the library's `arrive` raises."""
+        done = self._handle(kind, name).arrive(arrival)
+        again = "" if done.counted else " (had arrived before)"
+        return f"{ref(kind, name)}: {done.arrived}/{done.expected} arrived{again}"
+
     def refresh(self) -> None:
         """Read all objects of the manifests once more, as far as they can be read."""
         for key in self.statuses:

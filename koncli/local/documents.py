@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from koncli.local.fields import Fields, Refusals
 from koncli.local.jobspec import JobSpec, read_job
 from koncli.local.podspec import PodSpec, read_pod
 from koncli.local.podvolumes import CLAIM
+from konductor_core.annotations import CONNECTION_SECRET, URL_KEY
 from konductor_core.errors import InvalidInput, quoted
 from konductor_core.identity import GROUP, check_name
 from konductor_core.manifests import Manifest, load_yaml
@@ -48,6 +50,8 @@ class Documents:
     claims: list[str] = field(default_factory=list)
     configs: dict[str, dict[str, bytes]] = field(default_factory=dict)
     secrets: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    connection: dict[str, bytes] = field(default_factory=lambda: {URL_KEY: b""})
+    """The Secret with the connection: what is in it is known once the server runs."""
     namespaces: dict[str, str] = field(default_factory=dict)
     """Namespaces that the manifests name → where first."""
     skipped: list[str] = field(default_factory=list)
@@ -56,8 +60,8 @@ class Documents:
 
     @property
     def sources(self) -> Sources:
-        """ConfigMaps and Secrets for variables and volumes."""
-        return Sources(self.configs, self.secrets)
+        """ConfigMaps and Secrets for variables and volumes; the Secret with the connection is the runner's own."""
+        return Sources(self.configs, {**self.secrets, CONNECTION_SECRET: self.connection})
 
     @property
     def pod_specs(self) -> list[PodSpec]:
@@ -121,8 +125,10 @@ class Documents:
             if not isinstance(template, Mapping):
                 self.refusals.refuse(where, "spec.template is missing")
                 return
-            prepared = injection.admit(template, where, self.refusals, "spec.template")
-            self.jobs.append(read_job(fields, prepared, name))
+            uid = str(uuid.uuid4())
+            indexed = spec.get("completionMode") == "Indexed" if isinstance(spec, Mapping) else False
+            pod = injection.as_pod_of(template, name, uid, indexed=indexed)
+            self.jobs.append(read_job(fields, injection.admit(pod, where, self.refusals, "spec.template"), name, uid))
         elif kind == "Pod":
             self.pods.append(
                 (name, read_pod(injection.admit(body, where, self.refusals), ("Always", "OnFailure", "Never")))

@@ -30,13 +30,14 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a pod is; `index` is its completion index in an Indexed Job."""
+    """Who a pod is; `index` is its completion index in an Indexed Job, `arrival` the id under which it arrives."""
 
     name: str
     namespace: str
     uid: str
     node: str
     index: int | None = None
+    arrival: str = ""
 
 
 def field_value(path: str, identity: Identity, pod: PodSpec) -> str | None:
@@ -58,7 +59,7 @@ def field_value(path: str, identity: Identity, pod: PodSpec) -> str | None:
         return None
     values = dict(pod.labels if match[1] == "labels" else pod.annotations)
     if identity.index is not None:
-        values.setdefault("batch.kubernetes.io/job-completion-index", str(identity.index))
+        values["batch.kubernetes.io/job-completion-index"] = str(identity.index)
     return values.get(match[2], "")
 
 

@@ -1,4 +1,8 @@
-"""What admission does to a pod before it runs: the one place where a local run meets `konductor.io/…` annotations."""
+"""What admission does to a pod before it runs: the webhook's own injection, and what a Job gives to its pods.
+
+What Konductor adds to a pod runs here as in a cluster: waits, the acquire and the keeper as containers of the pod. What
+the controller does there, the runner does here: arrivals at the end, scheduling gates, deletion after a loss.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,84 @@ from collections.abc import Mapping
 from typing import Any
 
 from koncli.local.fields import Fields, Refusals
-from konductor_core.identity import GROUP
+from konductor_core import __version__
+from konductor_core.annotations import PREFIX, RUN_DIRECTORY, Annotation
+from konductor_core.errors import InvalidInput
+from webhook.containers import VOLUME_NAME
+from webhook.defaults import SLIM_IMAGE, Defaults
+from webhook.inject import inject
+from webhook.shapes import named
+
+JOB_UID = "batch.kubernetes.io/controller-uid"
+JOB_NAME = "batch.kubernetes.io/job-name"
+JOB_INDEX = "batch.kubernetes.io/job-completion-index"
+
+RUN_VARIABLE = "KONDUCTOR_RUN_DIRECTORY"
+"""Tells the sidecar where the shared volume is; without mounts it is a directory of the run's."""
+
+_DEFAULTS = Defaults(image=f"{SLIM_IMAGE}:{__version__}")
+_MEANINGLESS = ("resources", "securityContext")
 
 
 def admit(pod: Mapping[str, Any], where: str, refusals: Refusals, path: str = "") -> Fields:
     """Return the pod, or the pod template at `path` of a document, as it would be after admission."""
+    if _annotations(pod).get(Annotation.ON_LOST) == "signal":
+        refusals.refuse(
+            _place(where, path, Annotation.ON_LOST),
+            "signal can't be had here, where containers do not see each other's processes: use continue or delete-pod",
+        )
+        return Fields(pod, where, refusals, path)
+    try:
+        admitted = _inject(pod)
+    except InvalidInput as error:
+        if any(str(name).startswith(PREFIX) for name in _annotations(pod)):
+            refusals.refuse(f"{where}: {path}" if path else where, error.message)
+        return Fields(pod, where, refusals, path)  # what else is wrong with it is found when it is read
+    return Fields(admitted, where, refusals, path)
+
+
+def as_pod_of(template: Mapping[str, Any], job: str, uid: str, *, indexed: bool) -> Mapping[str, Any]:
+    """Return a Job's template with what the Job controller adds to each pod; the index is a sample of what comes."""
+    metadata = template.get("metadata")
+    if metadata is not None and not isinstance(metadata, Mapping):
+        return template
+    metadata = metadata or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    if not isinstance(labels, Mapping) or not isinstance(annotations, Mapping):
+        return template
+    added = {**metadata, "labels": {**labels, JOB_UID: uid, JOB_NAME: job}}
+    if indexed:
+        added["annotations"] = {**annotations, JOB_INDEX: "0"}
+    return {**template, "metadata": added}
+
+
+def _inject(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Inject as into a pod of the host's network, which every local pod is in: the API stays on its socket."""
+    spec = pod.get("spec")
+    if not isinstance(spec, Mapping):
+        return pod
+    injected = inject({**pod, "spec": {**spec, "hostNetwork": True}}, _DEFAULTS).pod
+    changed = {name: value for name, value in injected["spec"].items() if name != "hostNetwork" or name in spec}
+    for key in ("initContainers", "containers"):
+        own = {each["name"] for each in named(spec, key)}
+        if key in changed:
+            changed[key] = [_fitted(each, added=each["name"] not in own) for each in named(changed, key)]
+    return {**injected, "spec": changed}
+
+
+def _fitted(container: Mapping[str, Any], *, added: bool) -> Mapping[str, Any]:
+    """Return a container that knows where the shared volume is; what means nothing here is noted of the user's only."""
+    fitted = {name: value for name, value in container.items() if not added or name not in _MEANINGLESS}
+    if any(mount.get("name") == VOLUME_NAME for mount in container.get("volumeMounts") or ()):
+        fitted["env"] = [*container.get("env", ()), {"name": RUN_VARIABLE, "value": RUN_DIRECTORY}]
+    return fitted
+
+
+def _annotations(pod: Mapping[str, Any]) -> Mapping[str, Any]:
     metadata = pod.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
-    for name in annotations if isinstance(annotations, Mapping) else ():
-        if str(name).startswith(f"{GROUP}/"):
-            refusals.refuse(
-                f"{where}: {f'{path}: ' if path else ''}annotation {name}",
-                "a local run does not act on annotations; call koncli in init containers and commands instead",
-            )
-    return Fields(pod, where, refusals, path)
+    return annotations if isinstance(annotations, Mapping) else {}
+
+
+def _place(where: str, path: str, annotation: str) -> str:
+    return f"{where}: {f'{path}: ' if path else ''}annotation {annotation}"

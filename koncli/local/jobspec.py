@@ -31,6 +31,7 @@ class JobSpec:
     """One Job. `completions` None is a work queue: a success ends it once no pod is left. Deadline: from its start."""
 
     name: str
+    uid: str
     pod: PodSpec
     completions: int | None
     parallelism: int
@@ -40,7 +41,7 @@ class JobSpec:
     labels: Mapping[str, str]
 
 
-def read_job(document: Fields, template: Fields, name: str) -> JobSpec:
+def read_job(document: Fields, template: Fields, name: str, uid: str) -> JobSpec:
     """Parse a Job document; `template` is its pod template, prepared already."""
     metadata = document.child("metadata")
     spec = document.child("spec")
@@ -61,6 +62,7 @@ def read_job(document: Fields, template: Fields, name: str) -> JobSpec:
     spec.done()
     return JobSpec(
         name=name,
+        uid=uid,
         # "" marks that there is no default: the API server refuses a Job without restartPolicy.
         pod=read_pod(template, ("", "Never", "OnFailure")),
         completions=completions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from koncli.local.init import NOT_RUNNABLE
 from koncli.local.process import Exit, Process
+from koncli.local.startup import has_started
 from konductor_core.errors import KonductorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from koncli.local.expand import Identity
     from koncli.local.host import Host
@@ -82,6 +85,8 @@ class Pod:
         self._stopping = asyncio.Event()
         self._expired = False
         self._grace_ms = spec.grace_ms
+        self.gated = bool(spec.wanted.waits) and spec.wanted.wait_mode == "schedule"
+        """Whether it may not start yet."""
 
     @property
     def name(self) -> str:
@@ -101,7 +106,7 @@ class Pod:
 
     async def run(self) -> None:
         """Run the pod until it has succeeded or failed; never raises for what its programs do."""
-        self.started = time.monotonic()
+        self.started = self.started or time.monotonic()
         deadline = asyncio.create_task(self._expire()) if self.spec.deadline_ms is not None else None
         sidecars: list[asyncio.Task[None]] = []
         if await self._run_init(sidecars):
@@ -112,6 +117,18 @@ class Pod:
         await self._stop_sidecars(sidecars)
         self.ended = time.monotonic()
         self._set(SUCCEEDED if self._all_succeeded() and not self._expired else FAILED)
+
+    async def fail(self, reason: str) -> None:
+        """End the pod for a reason that is its own."""
+        await self._end(reason)
+
+    async def until_stopping(self) -> None:
+        """Wait until the pod is being deleted or ended."""
+        await self._stopping.wait()
+
+    def shared(self, volume: str) -> Path | None:
+        """Return the directory of one of its volumes, once it is there."""
+        return None if self._volumes is None else self._volumes.directory(volume)
 
     async def stop(self, reason: str = "") -> None:
         """Delete the pod: TERM to every app and init container, KILL after the grace; `run` then ends."""
@@ -201,12 +218,24 @@ class Pod:
             run.ready.set()
             return Exit(NOT_RUNNABLE, error=str(error))
         self._live[name] = process
-        run.ready.set()
+        probing = asyncio.create_task(self._await_startup(run, process))
         if self.stopping:  # meanwhile
             await process.stop(self._grace_ms)
         ended = await process.wait()
+        probing.cancel()
         del self._live[name]
         return ended
+
+    async def _await_startup(self, run: ContainerRun, process: Process) -> None:
+        """Let the next container start once this one says that it has started; end it if it never does."""
+        probe = run.container.probe
+        if probe is not None and not run.ready.is_set() and self._volumes is not None:
+            asking = dataclasses.replace(run.container, command=probe.command, args=())
+            if not await has_started(probe, self._host.launch(asking, self.spec, self.identity, self._volumes)):
+                self._audience.say(f"pod {self.name}: container {run.container.name} did not start in time")
+                await process.stop(self._grace_ms)
+                return
+        run.ready.set()
 
     async def _back_off(self, run: ContainerRun) -> bool:
         """Wait before a restart, the first of which comes at once; False if the pod is deleted meanwhile."""

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from koncli.local.podvolumes import Volume, VolumeMount, read_mounts, read_volumes
+from koncli.local.startup import Probe, read_probe
+from konductor_core.annotations import SCHEDULING_GATE
+from konductor_core.coordination import Coordination
+from konductor_core.errors import InvalidInput
 from konductor_core.identity import check_namespace
 
 if TYPE_CHECKING:
@@ -15,7 +19,6 @@ if TYPE_CHECKING:
 
 DEFAULT_GRACE_MS = 30_000
 
-_NO_PROBES = "probes are not run here"
 _UNSUPPORTED_IN_CONTAINER = {
     "lifecycle": "postStart and preStop hooks are not run here",
     "volumeDevices": "block devices can't be had here",
@@ -23,7 +26,6 @@ _UNSUPPORTED_IN_CONTAINER = {
 }
 _UNSUPPORTED_IN_POD = {
     "ephemeralContainers": "they are for debugging in a cluster",
-    "schedulingGates": "nothing here would lift them",
     "hostAliases": "pods share the host's names here",
     "resourceClaims": "devices can't be had here",
 }
@@ -86,6 +88,7 @@ class Container:
     mounts: tuple[VolumeMount, ...]
     workdir: str
     sidecar: bool
+    probe: Probe | None
     place: str
 
 
@@ -104,6 +107,7 @@ class PodSpec:
     service_account: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
+    wanted: Coordination
     place: str
 
     @property
@@ -131,14 +135,31 @@ def read_pod(pod: Fields, restart_policies: tuple[str, ...]) -> PodSpec:
         service_account=spec.text("serviceAccountName", "default"),
         labels=metadata.pairs("labels"),
         annotations=metadata.pairs("annotations"),
+        wanted=_wanted(metadata.pairs("annotations")),
         place=pod.place(),
     )
     spec.unsupported(_UNSUPPORTED_IN_POD)
     spec.ignore(*_IGNORED_IN_POD)
     spec.ignore(*_SILENT_IN_POD, note=False)
     _check_names(spec, parsed)
+    _check_gates(spec)
     spec.done()
     return parsed
+
+
+def _wanted(annotations: Mapping[str, str]) -> Coordination:
+    """Return what the annotations ask for; what is wrong with them was refused at admission."""
+    try:
+        return Coordination.from_annotations(annotations)
+    except InvalidInput:
+        return Coordination()
+
+
+def _check_gates(spec: Fields) -> None:
+    for gate in spec.children("schedulingGates"):
+        if gate.text("name") != SCHEDULING_GATE:
+            gate.refuse("name", f"nothing here would lift the scheduling gate {gate.text('name')}")
+        gate.done()
 
 
 def _restart_policy(spec: Fields, allowed: tuple[str, ...]) -> str:
@@ -171,10 +192,11 @@ def _read_container(fields: Fields, volumes: Mapping[str, Volume], *, init: bool
         fields.refuse(
             "command", f"is missing: {image} is not pulled here, so its entrypoint is unknown; give the command"
         )
-    if init and restart:
-        fields.unsupported({"startupProbe": _NO_PROBES})
+    sidecar = init and restart == "Always"
+    probe = read_probe(fields.child("startupProbe")) if sidecar and "startupProbe" in fields else None
     fields.ignore("image", note=False)
-    fields.ignore(*_IGNORED_IN_CONTAINER, "startupProbe")
+    fields.ignore(*_IGNORED_IN_CONTAINER)
+    fields.ignore("startupProbe", note=not sidecar)
     fields.ignore(*_SILENT_IN_CONTAINER, note=False)
     fields.unsupported(_UNSUPPORTED_IN_CONTAINER)
     container = Container(
@@ -185,7 +207,8 @@ def _read_container(fields: Fields, volumes: Mapping[str, Volume], *, init: bool
         env_from=tuple(each for entry in fields.children("envFrom") for each in _read_imports(entry)),
         mounts=read_mounts(fields, volumes),
         workdir=fields.text("workingDir"),
-        sidecar=init and restart == "Always",
+        sidecar=sidecar,
+        probe=probe,
         place=fields.place(),
     )
     fields.done()

@@ -20,18 +20,19 @@ from koncli.local.host import Host
 from koncli.local.probe import allowed_mode
 from koncli.local.process import Exit, Launch, Process
 from koncli.local.report import Outcome, completed, failed, interrupted, timed_out
+from koncli.local.standin import StandIn
 from koncli.local.volumes import Volumes
 from koncli.local.workload import Workload
-from konductor_core import Konductor
+from konductor_core import AsyncKonductor, Konductor
+from konductor_core.annotations import URL_KEY
 from konductor_core.config import Settings
-from konductor_core.errors import KonductorError, Unavailable
+from konductor_core.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
     from koncli.local.documents import Documents
-    from koncli.local.pod import Pod
     from koncli.local.view import LinesView
 
 _TICK_S = 0.125
@@ -61,6 +62,7 @@ class Runner:
         self.view = view
         self.workload: Workload | None = None
         self.cluster: Cluster | None = None
+        self._stand_in: StandIn | None = None
         self._origin = time.monotonic()
         self._over = asyncio.Event()
         self._verdict: Outcome | None = None
@@ -136,13 +138,17 @@ class Runner:
         client = stack.enter_context(Konductor(namespace=self.options.namespace, settings=settings))
         self.cluster = cluster = Cluster(client, self.documents.objects)
         stack.callback(cluster.close, delete=self.options.settings is not None and not self.options.keep)
+        k = await stack.enter_async_context(AsyncKonductor(namespace=self.options.namespace, settings=settings))
+        self._stand_in = StandIn(k, cluster, self.say, lambda: self._verdict is not None, keep=self.options.keep)
+        self.documents.connection[URL_KEY] = settings.redis_url.encode()
         for line in await asyncio.to_thread(cluster.define):
             self.say(line)
         return dataclasses.replace(host, connection=connection | {"KONDUCTOR_NAMESPACE": self.options.namespace})
 
     async def _work(self, host: Host) -> Outcome:
-        self.workload = Workload(self.documents, host, self, self._pod_ended)
-        assert self.cluster is not None  # noqa: S101 - for the type checker: `_connect` has made it
+        assert self.cluster is not None  # noqa: S101 - for the type checker: `_connect` has made both
+        assert self._stand_in is not None  # noqa: S101
+        self.workload = Workload(self.documents, host, self, self._stand_in)
         loop = asyncio.get_running_loop()
         self._origin = time.monotonic()
         self.view.start(lambda: self.workload.pods if self.workload else [], self.cluster.statuses)
@@ -198,18 +204,6 @@ class Runner:
         await asyncio.wait({waiting, over}, return_when=asyncio.FIRST_COMPLETED)
         over.cancel()
         return waiting.result() if waiting.done() else await process.kill()
-
-    async def _pod_ended(self, pod: Pod) -> None:
-        """Release what the pod still held, as the controller would."""
-        assert self.cluster is not None  # noqa: S101 - for the type checker
-        try:
-            for line in await asyncio.to_thread(self.cluster.reclaim, pod.identity.uid):
-                self.say(f"{line} (pod {pod.name} has ended)")
-        except KonductorError as error:
-            if self._verdict is None:
-                self.say(f"the leases of pod {pod.name} could not be released: {error}")
-        if not self.options.keep:
-            await asyncio.to_thread(pod.remove_volumes)
 
     async def _mourn(self, server: EmbeddedServer) -> None:
         ended = await server.wait()

@@ -87,10 +87,13 @@ def pod_state(pod: Pod) -> str:
         return "DeadlineExceeded" if pod.reason == "DeadlineExceeded" else "Error"
     if pod.stopping:
         return "Terminating"
+    if pod.gated:
+        return "SchedulingGated"
     if any(run.phase == "backoff" for run in pod.containers.values()):
         return "CrashLoopBackOff"
     if pod.phase == PENDING and pod.spec.init:
-        done = sum(pod.containers[each.name].phase == "ended" for each in pod.spec.init)
+        runs = [pod.containers[each.name] for each in pod.spec.init]
+        done = sum(run.ready.is_set() if run.container.sidecar else run.phase == "ended" for run in runs)
         return f"Init:{done}/{len(pod.spec.init)}"
     return pod.phase
 

@@ -77,6 +77,10 @@ class PodVolumes:
             (str(self._source(mount, container, variables)), mount.path, mount.read_only) for mount in container.mounts
         ]
 
+    def directory(self, name: str) -> Path | None:
+        """Return where a volume is, if the pod has it."""
+        return self._directories.get(name)
+
     def workdir(self, container: Container) -> Path:
         """Return a directory of the container's own."""
         folder = self._folder / ".work" / container.name

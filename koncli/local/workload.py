@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from koncli.local.expand import Identity
 from koncli.local.job import Job
@@ -15,11 +15,10 @@ from koncli.local.jobspec import JobSpec
 from koncli.local.pod import SUCCEEDED, Audience, Pod
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
     from koncli.local.documents import Documents
     from koncli.local.host import Host
     from koncli.local.podspec import PodSpec
+    from koncli.local.standin import StandIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +33,11 @@ class Failure:
 class Workload:
     """The Jobs and Pods of a run, all started at once as `kubectl apply` does."""
 
-    def __init__(
-        self, documents: Documents, host: Host, audience: Audience, ended: Callable[[Pod], Coroutine[Any, Any, None]]
-    ) -> None:
-        """Make the Jobs and bare Pods; `ended` is awaited for every pod that has ended."""
+    def __init__(self, documents: Documents, host: Host, audience: Audience, stand_in: StandIn) -> None:
+        """Make the Jobs and bare Pods; `stand_in` does for each what a cluster's controller does."""
         self._host = host
         self._audience = audience
-        self._ended = ended
+        self._stand_in = stand_in
         self.pods: list[Pod] = []
         self.failure: Failure | None = None
         self.jobs = [Job(spec, self._make_job_pod, self._live, audience.say) for spec in documents.jobs]
@@ -92,18 +89,22 @@ class Workload:
         self.failure = self.failure or failure
 
     async def _live(self, pod: Pod) -> None:
+        await self._stand_in.schedule(pod)
+        watching = asyncio.create_task(self._stand_in.watch(pod))
         await pod.run()
-        await self._ended(pod)
+        watching.cancel()
+        await self._stand_in.bury(pod)
 
     def _make_job_pod(self, name: str, job: JobSpec, index: int | None) -> Pod:
         spec = job.pod
         if index is not None and not spec.hostname:
             spec = dataclasses.replace(spec, hostname=f"{job.name}-{index}")
-        return self._make_pod(name, spec, index)
+        arrival = f"{job.uid}/{index}" if index is not None else job.uid if job.completions == 1 else ""
+        return self._make_pod(name, spec, index, arrival)
 
-    def _make_pod(self, name: str, spec: PodSpec, index: int | None = None) -> Pod:
-        node = spec.node or self._host.node
-        identity = Identity(name, self._host.namespace, str(uuid.uuid4()), node, index)
+    def _make_pod(self, name: str, spec: PodSpec, index: int | None = None, arrival: str = "") -> Pod:
+        node, uid = spec.node or self._host.node, str(uuid.uuid4())
+        identity = Identity(name, self._host.namespace, uid, node, index, arrival or uid)
         pod = Pod(identity, spec, self._host, self._audience)
         self.pods.append(pod)
         return pod

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from konductor_core import __version__
 from konductor_core.controller.agenda import Agenda
+from konductor_core.controller.arrivals import Arrivals
 from konductor_core.controller.cluster import ApiError, ApiUnavailable, Cluster
 from konductor_core.controller.events import EventWriter
 from konductor_core.controller.health import Health
 from konductor_core.controller.leader import Leader
 from konductor_core.controller.metrics import Metrics
+from konductor_core.controller.notices import Notices
 from konductor_core.controller.reclaim import Reclaim
 from konductor_core.controller.reconcile import Reconciler
 from konductor_core.controller.restore import Restore
@@ -25,8 +27,11 @@ from konductor_core.controller.sweep import Sweep, refresh
 from konductor_core.controller.view import Key, Resource, View
 from konductor_core.controller.watching import Watch
 from konductor_core.errors import Unavailable
+from konductor_core.models import SPECS
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from kubernetes.aio.client import Configuration
 
     from konductor_core.controller.settings import ControllerSettings
@@ -73,6 +78,7 @@ class Controller:
             observe=self._observe,
         )
         self.reclaim = Reclaim(view, cluster, store)
+        self.arrivals = Arrivals(view, cluster, store, Notices(cluster, store, self._settings.instance))
         self.sweep = Sweep(view, cluster, store, self._poke, self._settings.resync_ms / 1000)
         self.leader = Leader(store, self._settings.redis, self._work)
         view.resources.listeners.append(self._resource_changed)
@@ -85,21 +91,34 @@ class Controller:
         async with self.store, self.cluster, asyncio.TaskGroup() as tasks:
             tasks.create_task(health.run(self._settings.host, self._settings.port, self.listening.set_result))
             tasks.create_task(self._ask_redis())
-            await self._first_lists()
+            await self._persist(self._is_installed, "waiting for the Kubernetes API")
             tasks.create_task(self._watch.run())
+            await self._watch.listed.wait()
+            await self._persist(self._first_lists, "listing what the cluster has")
             tasks.create_task(self.leader.run())
 
-    async def _first_lists(self) -> None:
-        """Learn what the cluster has: nothing can be done before."""
+    @staticmethod
+    async def _persist(work: Callable[[], Awaitable[None]], what: str) -> None:
+        """Try until it works; nothing can be done before."""
         told = ""
-        while not self.view.synced:
+        while True:
             try:
-                await refresh(self.view, self.cluster)
+                await work()
             except ApiError as error:
                 if str(error) != told:
-                    log.warning("waiting for the Kubernetes API: %s", error)
+                    log.warning("%s: %s", what, error)
                 told = str(error)
                 await asyncio.sleep(RETRY)
+            else:
+                return
+
+    async def _is_installed(self) -> None:
+        """Raise `ApiError` if the API does not answer, or does not know our kinds."""
+        for kind in SPECS:
+            await self.cluster.resources(kind)
+
+    async def _first_lists(self) -> None:
+        await refresh(self.view, self.cluster)
 
     async def _ask_redis(self) -> None:
         """Know whether Redis is there, on a standby too."""
@@ -119,7 +138,7 @@ class Controller:
         self.metrics.active.set(1)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for care in (self.agenda, self.restore, self.reclaim, self.sweep):
+                for care in (self.agenda, self.restore, self.reclaim, self.arrivals, self.sweep):
                     tasks.create_task(care.run())
                 tasks.create_task(self._listen())
                 tasks.create_task(self._note_looks())
@@ -172,6 +191,7 @@ class Controller:
         """Pass on a snapshot to everybody who follows objects."""
         self.metrics.note(key, status)
         self.reclaim.note(key, status)
+        self.arrivals.note(key, status)
         if status is None:
             self.events.forget(key)
         else:
@@ -180,8 +200,9 @@ class Controller:
     def _degraded(self, key: Key, message: str) -> None:
         self.reconciler.degraded[key] = message
 
-    def _restored(self, _namespace: str) -> None:
+    def _restored(self, namespace: str) -> None:
         self.sweep.soon()
+        self.arrivals.again(namespace)
 
     def _relisted(self) -> None:
         if self.leader.leads:

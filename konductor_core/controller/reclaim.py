@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 SWEEP: Final = 15.0
 """Seconds between looks at everything that is held: for what no event told."""
+SETTLE: Final = 1.0
+"""Seconds for which leases are collected of which only the pod's uid is known: all pods are listed for them."""
 WHOLE: Final = 20_000
 """Holders of one object that a sweep looks at; a snapshot otherwise lists fewer."""
 
@@ -45,6 +48,7 @@ class Reclaim:
         self._holdings = Holdings()
         self._witnessed: set[Holding] = set()
         self._partial: set[Key] = set()
+        self._wanted = asyncio.Event()
         self._agenda: Agenda[PodName] = Agenda(self._work, workers=4, outages=(Unavailable, ApiUnavailable))
         self._holdings.names = {pod.uid: pod.name for pod in view.pods.items.values()}
         view.pods.listeners.append(self._pod_changed)
@@ -58,7 +62,11 @@ class Reclaim:
                     await self._sweep()
                 except (Unavailable, ApiUnavailable) as error:
                     log.warning("leases of ended pods: %s; looking again in %g s", error, self._sweep_interval)
-                await asyncio.sleep(self._sweep_interval)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._sweep_interval):
+                        await self._wanted.wait()
+                        await asyncio.sleep(SETTLE)
+                self._wanted.clear()
 
     def note(self, key: Key, status: Status | None) -> None:
         """Take note of an object's snapshot; None if it is gone."""
@@ -71,6 +79,8 @@ class Reclaim:
         for each in new:
             if not each.uid and each.token and self._lives(each):
                 self._witnessed.add(each)
+            elif not each.pod:
+                self._wanted.set()
             elif self._is_suspect(each):
                 self._agenda.poke(_pod_of(each))
 

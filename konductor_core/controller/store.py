@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from konductor_core.flows.barriers import Arrived
     from konductor_core.flows.imports import BarrierRemains, PermitRemains
     from konductor_core.flows.objects import Defined
+    from konductor_core.flows.upkeep import Life
     from konductor_core.models import Event, Spec
     from konductor_core.models.objects import Status
 
@@ -146,6 +147,14 @@ class Store:
     async def abandon(self, key: Key, holder: str, request: str) -> None:
         """End a wait whose pod is gone."""
         await self.driver.run(upkeep.abandon(_keys(key), holder, request))
+
+    async def life(self, key: Key) -> Life | None:
+        """Return which life an object is in, None if it does not exist."""
+        return await self.driver.run(upkeep.life(_keys(key)))
+
+    async def has_arrived(self, key: Key, arrival: str) -> bool:
+        """Return whether an id has arrived at a barrier, in any cycle that is remembered."""
+        return await self.driver.run(upkeep.has_arrived(_keys(key), arrival))
 
     async def arrive(self, key: Key, arrival: str, request: str) -> Arrived:
         """Arrive at a barrier for a pod that has ended. Raises `NotFound`, `BarrierFailed`.

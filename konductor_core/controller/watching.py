@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import kopf
 
+from konductor_core.annotations import CONTROLLER
 from konductor_core.controller.cluster import Rule
 from konductor_core.controller.view import Key, Namespace, Pod, Resource
 from konductor_core.errors import KonductorError
@@ -65,13 +66,15 @@ class _Backoffs:
 class Watch:
     """Watches our resources, pods and namespaces of the whole cluster, and puts what it sees into `view`.
 
-    `relisted` is called when kopf has begun anew with a list: what was deleted meanwhile is not in it.
+    `listed` is set once all watches have begun: whatever happens from then on is seen. `relisted` is called when one
+    has begun anew with a list: what was deleted meanwhile is not in it.
     """
 
     def __init__(self, view: View, configuration: Configuration, relisted: Callable[[], None]) -> None:
         self._view = view
         self._configuration = configuration
         self._relisted = relisted
+        self.listed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._listed: set[tuple[int, Hashable]] = set()
         self._kopf_loop: asyncio.AbstractEventLoop | None = None
@@ -112,7 +115,14 @@ class Watch:
         self._kopf_loop, self._kopf_task = asyncio.get_running_loop(), asyncio.current_task()
         ticking = asyncio.create_task(self._tick())
         try:
-            await kopf.operator(registry=self._registry(), settings=_settings(), clusterwide=True, standalone=True)
+            await kopf.operator(
+                registry=self._registry(),
+                settings=_settings(),
+                clusterwide=True,
+                standalone=True,
+                # Else kopf looks up the user's name, and the user of a pod has none. Its type is not public.
+                identity=CONTROLLER,  # type: ignore[arg-type]
+            )
         finally:
             ticking.cancel()
 
@@ -131,11 +141,16 @@ class Watch:
             return await connection_of(self._configuration)
 
         kopf.on.login(registry=registry)(login)
-        for kind in SPECS:
-            handler = self._handler(self._view.resources, partial(_resource, kind))
-            kopf.on.event(GROUP, VERSION, kind.plural, registry=registry)(handler)
-        kopf.on.event("v1", "pods", registry=registry)(self._handler(self._view.pods, _pod))
-        kopf.on.event("v1", "namespaces", registry=registry)(self._handler(self._view.namespaces, _namespace))
+        handlers: dict[tuple[str, ...], Any] = {
+            (GROUP, VERSION, kind.plural): self._handler(self._view.resources, partial(_resource, kind))
+            for kind in SPECS
+        }
+        handlers["v1", "pods"] = self._handler(self._view.pods, _pod)
+        handlers["v1", "namespaces"] = self._handler(self._view.namespaces, _namespace)
+        for selector, handler in handlers.items():
+            # kopf calls nobody before everything that has an index is listed: the first call means that all is watched.
+            kopf.index(*selector, id="watched", registry=registry)(_nothing)
+            kopf.on.event(*selector, id="seen", registry=registry)(handler)
         return registry
 
     def _handler(self, table: Table[K, Any], make: Callable[[Mapping[str, Any]], tuple[K, _Versioned]]) -> Any:  # noqa: ANN401 - kopf's own type
@@ -149,6 +164,7 @@ class Watch:
 
     def _take(self, table: Table[K, Any], key: K, found: _Versioned, what: str | None) -> None:
         """Note one event; a `what` of None stands for a list."""
+        self.listed.set()
         listed = (id(table), key)
         if what is not None:
             self._listed.discard(listed)
@@ -160,6 +176,10 @@ class Watch:
         current = table.items.get(key)
         if current is None or not is_older(found, current):
             table.put(key, None if what == "DELETED" else found)
+
+
+async def _nothing(**_: object) -> None:
+    """Index nothing."""
 
 
 def _end(future: asyncio.Future[BaseException | None], reason: BaseException | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from konductor_core import keys as layout
 from konductor_core.codes import Code
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from konductor_core.keys import ObjectKeys
 
 __all__ = [
+    "Life",
     "abandon",
     "arrive_once",
     "changed",
     "clean",
+    "has_arrived",
     "is_deleted",
     "is_marked",
+    "life",
     "mark",
     "marked",
     "now_ms",
@@ -95,6 +98,27 @@ def is_deleted(keys: ObjectKeys) -> Flow[bool]:
     marker = layout.marker(keys.namespace)
     # EXISTS counts each name as often as it stands there: 2 is the marker without the object.
     return bool((yield Command(("EXISTS", marker, marker, keys.meta))) == 2)
+
+
+class Life(NamedTuple):
+    """One life of an object: its epoch, when it began in ms, and who owns it."""
+
+    epoch: str
+    created_ms: int
+    owner: str
+
+
+def life(keys: ObjectKeys) -> Flow[Life | None]:
+    """Return which life an object is in, None if it does not exist."""
+    epoch, created, owner = yield Command(("HMGET", keys.meta, "epoch", "created", "owner"))
+    return Life(epoch, int(created), owner) if epoch else None
+
+
+def has_arrived(keys: ObjectKeys, arrival: str) -> Flow[bool]:
+    """Return whether an id has arrived at a barrier, in any cycle that is remembered."""
+    now = yield Command(("ZSCORE", keys.arrivals, arrival))
+    earlier = yield Command(("ZSCORE", keys.cycles, arrival))
+    return now is not None or earlier is not None
 
 
 def reclaim(keys: ObjectKeys, holder: str, token: int, uid: str) -> Flow[bool]:

@@ -49,10 +49,10 @@ end
 local function keep(ask, item)
   local object, lease = item.object, item.lease
   local twin = lease_key(object, ask.holder)
+  set_expiry(object, ask.holder, moment_for(ask, object))
+  call('HSET', twin, 'ttl', ttl_for(ask, object))
   if lease.claimed then
-    confirm(object, ask, moment_for(ask, object), call('HGET', object.waiting, ask.holder))
-  else
-    go_on(object, ask, moment_for(ask, object))
+    confirm(object, ask.holder, call('HGET', object.waiting, ask.holder))
   end
   if ask.uid ~= '' then -- it may be a later pod of the same name, and must not end with the former
     call('HSET', twin, 'pod', ask.pod, 'uid', ask.uid, 'node', ask.node)

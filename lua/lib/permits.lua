@@ -173,6 +173,11 @@ local function moment_for(ask, object)
   return moment_after(ask.ttl < 0 and object.ttl or ask.ttl)
 end
 
+-- The ttl that a lease goes on with, as its twin says it.
+local function ttl_for(ask, object)
+  return text(ask.ttl < 0 and object.ttl or ask.ttl)
+end
+
 -- Sets a lease's end in both places. The twin first: PEXPIREAT is allowed at maxmemory, and after it ZADD is too.
 local function set_expiry(object, holder, moment)
   local twin = lease_key(object, holder)
@@ -239,14 +244,13 @@ local function describe_lease(object, ask, amount, moment, claimed)
   object.token = math.max(object.token + 1, NOW_US)
   object.grants = object.grants + 1
   local token, count = text(object.token), text(amount)
-  local ttl = ask.ttl < 0 and object.ttl or ask.ttl
   local ends = end_of(moment)
   if amount ~= 1 then
     set_weight(object, ask.holder, amount, 1)
   end
   local twin = lease_key(object, ask.holder)
-  call('HSET', twin, 'token', token, 'permits', count, 'since', text(NOW), 'ttl', text(ttl), 'request', ask.id,
-    unpack(owner_fields(ask, claimed)))
+  call('HSET', twin, 'token', token, 'permits', count, 'since', text(NOW), 'ttl', ttl_for(ask, object),
+    'request', ask.id, unpack(owner_fields(ask, claimed)))
   if moment ~= math.huge then
     call('PEXPIREAT', twin, ends)
   end

@@ -55,17 +55,10 @@ local function leave_queue(object, holder, keep_mark)
   end
 end
 
--- Goes on with a lease that the holder has: a new end, and the ttl to go on with.
-local function go_on(object, ask, moment)
-  set_expiry(object, ask.holder, moment)
-  call('HSET', lease_key(object, ask.holder), 'ttl', text(ask.ttl < 0 and object.ttl or ask.ttl))
-end
-
 -- Makes a grant that was made to a waiter one for good; `request` is the one that waited.
-local function confirm(object, ask, moment, request)
-  go_on(object, ask, moment)
-  call('HDEL', lease_key(object, ask.holder), 'claim')
-  forget_waiter(object, ask.holder)
+local function confirm(object, holder, request)
+  call('HDEL', lease_key(object, holder), 'claim')
+  forget_waiter(object, holder)
   if request then
     call('DEL', request_key(request), wake_key(request))
   end

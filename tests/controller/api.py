@@ -32,7 +32,7 @@ def resource_of(kind: Kind) -> kmock.resource:
     return kmock.resource(GROUP, VERSION, kind.plural)
 
 
-class Api(kmock.KubernetesEmulator):  # type: ignore[misc]  # kmock's classes are final to nobody
+class Api(kmock.KubernetesEmulator):
     """The emulator, with the metadata that a real server keeps.
 
     `refuse` may return an HTTP status for a request, which then has no effect. `versions` counts all writes.
@@ -109,10 +109,10 @@ class Api(kmock.KubernetesEmulator):  # type: ignore[misc]  # kmock's classes ar
             metadata["generation"] = current["metadata"].get("generation", 1) + 1
 
     def _current(self, request: kmock.Request) -> dict[str, Any]:
-        key = (request.resource, request.namespace, request.name)
-        if key not in self.objects or self.objects[key].deleted:
+        assert request.resource is not None
+        found = self.get_object(request.resource, request.namespace, request.name or "")
+        if found is None:
             raise _missing(request.name)
-        found: dict[str, Any] = self.objects[key].raw
         return found
 
     # ------------------------------------------------------------------------------- what people do with kubectl
@@ -135,6 +135,10 @@ class Api(kmock.KubernetesEmulator):  # type: ignore[misc]  # kmock's classes ar
     async def remove(self, kind: Kind, name: str, namespace: str = "etl") -> None:
         """Delete a resource."""
         await self._send("DELETE", _path(kind, namespace, name), None)
+
+    async def spoil(self, kind: Kind, name: str, status: dict[str, Any], *, namespace: str = "etl") -> None:
+        """Write something into a resource's status, as somebody with too many rights might."""
+        await self._send("PATCH", _path(kind, namespace, name) + "/status", {"status": status})
 
     async def add(self, resource: kmock.resource, name: str, namespace: str | None = None, **body: Any) -> None:
         """Create anything else."""

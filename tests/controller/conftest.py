@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -23,7 +19,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 
 @pytest.fixture(autouse=True)
-def _no_pod(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_pod(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("POD_NAME", "POD_UID", "NODE_NAME", "KONDUCTOR_HOLDER", "KONDUCTOR_ARRIVAL_ID"):
         monkeypatch.delenv(name, raising=False)
-    yield

@@ -1,6 +1,6 @@
 """A replica in a process of its own, for the tests of leadership: it says when it begins and ends to lead.
 
-    python -m tests.controller.replica URL TTL      prints `leads <monotonic>`, `stops <monotonic>`
+It is given a URL and a TTL in seconds, and prints `ready`, `leads` and `stops`, each with the monotonic time.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
+import aiohttp.test_utils
+import aiohttp.web
 import kmock
 from kubernetes.aio.client import Configuration
 
@@ -39,6 +41,13 @@ async def eventually(condition: Callable[[], object], what: str, seconds: float 
         await asyncio.sleep(0.01)
 
 
+class _Abrupt(aiohttp.test_utils.RawTestServer):
+    """A server that does not wait for its watches when it is closed."""
+
+    async def _make_runner(self, **options: Any) -> aiohttp.web.ServerRunner:
+        return await super()._make_runner(shutdown_timeout=0.05, **options)
+
+
 class Stage:
     """The API, Redis and a controller. The namespace `etl` is there."""
 
@@ -65,7 +74,7 @@ class Stage:
     async def open_api(self) -> None:
         """Have the API answer."""
         self._server = contextlib.AsyncExitStack()
-        await self._server.enter_async_context(kmock.Server(self.api, port=self.port))
+        await self._server.enter_async_context(kmock.Server(self.api, port=self.port, server_cls=_Abrupt))
 
     async def close_api(self) -> None:
         """Have the API gone, and every connection to it."""

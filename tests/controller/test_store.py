@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import pytest
-
 from konductor_core import Konductor
 from konductor_core.config import Settings
 from konductor_core.controller.store import Store
@@ -15,8 +13,7 @@ from konductor_core.identity import Kind
 from konductor_core.models import SemaphoreSpec
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator
 
     from tests.servers import Server
 

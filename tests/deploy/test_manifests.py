@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 WITH_SCHEMAS_OF_THEIR_OWN = {"ServiceMonitor", "PrometheusRule"}
 """Kinds of the Prometheus operator."""
-MADE_BY_OTHERS = {"konductor-redis", "konductor-redis-tls", "our-redis"}
+MADE_BY_OTHERS = {"konductor-redis", "konductor-redis-tls", "konductor-webhook-certificate", "our-redis"}
 """Secrets: the first is made by the controller's pod, the others are the user's."""
 
 

@@ -1,4 +1,4 @@
-"""Alerts and dashboard ask for metrics that the controller has, in queries that Prometheus understands."""
+"""Alerts and dashboard ask for metrics that the programs have, in queries that Prometheus understands."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from konductor_core.controller.metrics import Metrics
 from tests.deploy.rendering import CHART, ROOT, named, render
 from tools.dashboard import PANELS
+from webhook.metrics import Metrics as WebhookMetrics
 
 if TYPE_CHECKING:
     from tests.deploy.rendering import Document
@@ -25,9 +26,9 @@ def alerts() -> list[Document]:
 
 
 def exported() -> set[str]:
-    """Return the names of all samples that the controller can have."""
+    """Return the names of all samples that the controller and the webhook can have."""
     names = set()
-    for family in Metrics(1).registry.collect():
+    for family in (*Metrics(1).registry.collect(), *WebhookMetrics().registry.collect()):
         suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.type, ("",))
         names |= {family.name + suffix for suffix in suffixes}
     return names
@@ -85,9 +86,18 @@ def test_panels_neither_overlap_nor_leave_the_page() -> None:
         taken |= cells
 
 
-def test_prometheus_reads_every_replica_where_it_shows_its_metrics() -> None:
+def test_prometheus_reads_every_replica_of_both_programs() -> None:
     documents = render("everything")
-    monitor = named(documents, "ServiceMonitor", "konductor-controller")["spec"]
-    service = named(documents, "Service", "konductor-controller")
-    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-    assert {each["port"] for each in monitor["endpoints"]} <= {each["name"] for each in service["spec"]["ports"]}
+    monitor = named(documents, "ServiceMonitor", "konductor")["spec"]
+    (by_component,) = monitor["selector"]["matchExpressions"]
+    for name in ("konductor-controller", "konductor-webhook"):
+        service = named(documents, "Service", name)
+        labels = service["metadata"]["labels"]
+        assert monitor["selector"]["matchLabels"].items() <= labels.items()
+        assert labels[by_component["key"]] in by_component["values"]
+        assert {each["port"] for each in monitor["endpoints"]} <= {each["name"] for each in service["spec"]["ports"]}
+
+
+def test_without_the_webhook_nobody_is_alarmed_about_it() -> None:
+    rules = named(render("everything", "webhook.enabled=false"), "PrometheusRule", "konductor")["spec"]["groups"]
+    assert not [rule for group in rules for rule in group["rules"] if "webhook" in rule["expr"]]

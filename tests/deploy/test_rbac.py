@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from konductor_core.annotations import CONNECTION_SECRET, CONTROLLER
+from konductor_core.annotations import CONNECTION_SECRET, CONTROLLER, WEBHOOK
 from konductor_core.controller import cluster, watching
 from konductor_core.controller.cluster import Rule
 from konductor_core.models.registry import SPECS
@@ -64,6 +64,17 @@ def test_of_all_secrets_the_controller_reads_and_changes_only_those_that_it_make
 
 def _reads(rule: Rule, resource: str) -> bool:
     return rule.resource == resource and rule.verb != "create"
+
+
+def test_the_webhook_reaches_its_own_secret_and_its_own_configurations_and_nothing_else() -> None:
+    group = "admissionregistration.k8s.io"
+    configurations = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
+    assert set(granted(base(), WEBHOOK)) == {
+        (Rule("create", "", "secrets"), NAMESPACE, ""),
+        *((Rule(verb, "", "secrets"), NAMESPACE, WEBHOOK) for verb in ("get", "update")),
+        *((Rule(verb, group, each), "", WEBHOOK) for verb in ("get", "patch") for each in configurations),
+    }
+    assert set(granted(render("given-certificate"), WEBHOOK)) == set()
 
 
 def test_who_may_view_or_edit_a_namespace_may_do_so_with_every_kind() -> None:

@@ -167,22 +167,31 @@ def test_what_a_job_can_not_have_is_refused_by_name(
 
 
 @pytest.mark.parametrize("place", ["template", "pod"])
-def test_our_annotations_on_a_pod_are_refused_until_they_are_acted_on(
-    tmp_path: Path, place: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "name,value,text",
+    [
+        ("wait-barier", "ready", "did you mean konductor.io/wait-barrier?"),
+        ("wait-barrier", "UPPER", "is not valid: use lower-case letters"),
+        ("acquire-mutex", "m", "konductor.io/acquire-mutex"),
+        ("on-lost", "signal", "signal can't be had here"),
+    ],
+)
+def test_annotations_that_cannot_be_heeded_are_refused_by_name(
+    tmp_path: Path, place: str, name: str, value: str, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest = job("work", "true")
-    metadata = {"name": "work", "annotations": {"konductor.io/wait-barrier": "ready", "other.io/x": "1"}}
+    annotations = {f"konductor.io/{name}": value, "other.io/x": "1"}
+    if name == "on-lost":
+        annotations["konductor.io/acquire-semaphore"] = "s"
+    metadata = {"name": "work", "annotations": annotations}
     if place == "template":
         manifest["spec"]["template"]["metadata"] = metadata
     else:
-        manifest = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": metadata,
-            "spec": manifest["spec"]["template"]["spec"],
-        }
+        spec = manifest["spec"]["template"]["spec"]
+        manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
     said = refusal(tmp_path, manifest, capsys)
-    assert "annotation konductor.io/wait-barrier: a local run does not act on annotations" in said
+    assert text in said
+    assert "a.json" in said
     assert "other.io" not in said
 
 

@@ -17,7 +17,7 @@ def ledger(**spec: Any) -> Ledger:
     refusals = Refusals()
     document = job("work", "true", job=spec, restartPolicy=restart)
     template = Fields(document["spec"]["template"], "here", refusals)
-    made = Ledger(read_job(Fields(document, "here", refusals), template, "work"))
+    made = Ledger(read_job(Fields(document, "here", refusals), template, "work", "job-uid"))
     refusals.raise_if_any()
     return made
 

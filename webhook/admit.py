@@ -1,0 +1,49 @@
+"""What is answered to a request: pods are changed, templates and objects are only looked at. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from konductor_core.errors import InvalidInput
+from konductor_core.identity import GROUP
+from webhook.inject import inject
+from webhook.objects import judge
+from webhook.patches import difference
+from webhook.review import Verdict
+from webhook.templates import TEMPLATES, inspect
+
+if TYPE_CHECKING:
+    from webhook.defaults import Defaults
+    from webhook.review import Request
+
+__all__ = ["mutate", "validate"]
+
+_ALLOWED: Final = Verdict()
+
+
+def mutate(request: Request, defaults: Defaults) -> Verdict:
+    """Return what a pod that is being created needs; everything else passes as it is."""
+    if request.kind != ("", "Pod") or request.operation != "CREATE" or request.subresource:
+        return _ALLOWED
+    try:
+        injection = inject(request.object, defaults)
+    except InvalidInput as error:
+        return Verdict(refusal=error.message)
+    return Verdict(warnings=injection.warnings, patch=tuple(difference(request.object, injection.pod)))
+
+
+def validate(request: Request, defaults: Defaults) -> Verdict:
+    """Return whether a template or one of Konductor's objects may be stored, and what its author should know."""
+    if request.operation not in {"CREATE", "UPDATE"} or request.subresource:
+        return _ALLOWED
+    metadata = request.object.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("deletionTimestamp"):
+        return _ALLOWED  # nothing that is wrong with it may keep it from going
+    try:
+        if request.kind[0] == GROUP:
+            return Verdict(warnings=judge(request.kind[1], request.object, request.old))
+        if request.kind in TEMPLATES:
+            return Verdict(warnings=inspect(TEMPLATES[request.kind], request.object, request.old, defaults))
+    except InvalidInput as error:
+        return Verdict(refusal=error.message)
+    return _ALLOWED
