@@ -119,11 +119,9 @@ def wait(app: App, *, name: str, timeout: str | None, allow_idle: bool, must_exi
             .waitgroup(name)
             .wait(timeout=timeout, allow_idle=allow_idle, must_exist=must_exist, on_progress=progress)
         )
-    if not finished.added:
-        report(app, Kind.WAITGROUP, name, f"{label} is idle", {"phase": "Idle", "added": 0, "round": finished.round})
-        return
-    fields: dict[str, object] = {"phase": "Done", "added": finished.added, "round": finished.round}
-    report(app, Kind.WAITGROUP, name, f"{label} is done: {finished.added} added, none left", fields)
+    phase = "Done" if finished.added else "Idle"
+    fields: dict[str, object] = {"phase": phase, "added": finished.added, "round": finished.round}
+    report(app, Kind.WAITGROUP, name, f"{label} is {finished.summary}", fields)
 
 
 def _fields(status: WaitGroupStatus) -> list[tuple[str, str]]:

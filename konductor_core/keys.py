@@ -144,10 +144,11 @@ def request(namespace: str, request: str) -> str:
 class ObjectKeys:
     """The keys of one object, in the order in which its scripts take them."""
 
-    __slots__ = ("id", "latch", "meta", "name", "namespace", "permit", "permits", "queueing", "state")
+    __slots__ = ("id", "kind", "latch", "meta", "name", "namespace", "permit", "permits", "queueing", "state")
 
     def __init__(self, namespace: str, kind: Kind, name: str) -> None:
         self.namespace = namespace
+        self.kind = kind
         self.name = name
         self.id = f"{kind.key}/{name}"
         self.meta = meta = _of(namespace, f"{kind.key}:{name}")
@@ -172,3 +173,8 @@ class ObjectKeys:
     def cycles(self) -> str:
         """The last cycle in which each arrival came, of a cyclic barrier."""
         return f"{self.meta}:cycles"
+
+    @property
+    def finished(self) -> str:
+        """The members of a wait group that are done."""
+        return f"{self.meta}:finished"

@@ -33,6 +33,11 @@ class Arrived:
     phase: str
     epoch: str
 
+    @property
+    def summary(self) -> str:
+        """How far the barrier is, for messages."""
+        return f"{self.arrived}/{self.expected} arrived"
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -42,6 +47,11 @@ class Opened:
     needed: int
     cycle: int
     epoch: str
+
+    @property
+    def summary(self) -> str:
+        """What opened it, for messages."""
+        return f"open: {self.arrived}/{self.needed} arrived"
 
 
 class _Wait(Wait[Opened]):

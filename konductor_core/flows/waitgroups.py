@@ -33,6 +33,11 @@ class Counted:
     phase: str
     epoch: str
 
+    @property
+    def summary(self) -> str:
+        """How far the wait group is, for messages."""
+        return f"{self.counter} left"
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -42,6 +47,11 @@ class Finished:
     added: int
     round: int
     epoch: str
+
+    @property
+    def summary(self) -> str:
+        """What has ended, for messages."""
+        return f"done: {self.added} added, none left" if self.added else "idle"
 
 
 class _Wait(Wait[Finished]):

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from konductor_core.flows.steps import Progress
     from konductor_core.lease import Lease
 
-__all__ = ["Link", "arrive_once", "be_interrupted", "compete", "go_round", "serve", "take_part", "wait_for_barrier", "wait_for_group"]
+__all__ = [
+    "Link",
+    "arrive_once",
+    "be_interrupted",
+    "compete",
+    "go_round",
+    "serve",
+    "take_part",
+    "wait_for_barrier",
+    "wait_for_group",
+]
 
 
 class Link:

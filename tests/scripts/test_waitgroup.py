@@ -75,7 +75,7 @@ def test_a_name_that_nobody_added_stands_for_a_member_without_one(bench: Bench) 
     assert workers.done("pod-2").phase == "Done"
 
 
-@pytest.mark.parametrize(("member", "count"), [(None, 1), (None, 3), ("who", 1)])
+@pytest.mark.parametrize("member, count", [(None, 1), (None, 3), ("who", 1)])
 def test_no_more_are_done_than_were_added(bench: Bench, member: str | None, count: int) -> None:
     workers = group(bench)
     workers.add("named")
@@ -114,7 +114,7 @@ def test_any_printable_text_is_a_member(bench: Bench, member: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("member", "count"), [("", 1), ("a\nb", 1), ("x" * 254, 1), (None, 0), (None, -1), (None, 1_000_001), ("a", 2)]
+    "member, count", [("", 1), ("a\nb", 1), ("x" * 254, 1), (None, 0), (None, -1), (None, 1_000_001), ("a", 2)]
 )
 def test_what_cannot_be_counted_is_refused_before_redis(bench: Bench, member: str | None, count: int) -> None:
     for act in (bench.k.waitgroup("g").add, bench.k.waitgroup("g").done):
