@@ -7,6 +7,7 @@ hint: create it: koncli semaphore create load-concurrency --permits N
 import os
 import sys
 from collections.abc import Sequence
+from itertools import takewhile
 
 import click
 
@@ -57,7 +58,8 @@ def wants_json(arguments: Sequence[str]) -> bool:
 
 def wants_traceback(arguments: Sequence[str]) -> bool:
     """Whether `-v` was given: only then an unexpected error shows its traceback."""
-    return any(a == "--verbose" or (a.startswith("-v") and set(a[1:]) == {"v"}) for a in arguments)
+    own = takewhile(lambda argument: argument != "--", arguments)  # the rest is a command's
+    return any(a == "--verbose" or (a.startswith("-v") and set(a[1:]) == {"v"}) for a in own)
 
 
 def print_error(error: KonductorError, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from konductor_core import identity
 from konductor_core.async_handles import AsyncHandle
 from konductor_core.async_latches import AsyncWaitGroup
-from konductor_core.async_lease import Acquiring, AsyncGuard, AsyncLease
+from konductor_core.async_lease import Acquiring, AsyncGuard, AsyncLease, withdrawn_if_cancelled
 from konductor_core.config import Settings
 from konductor_core.drivers.aio import AsyncDriver
 from konductor_core.flows import objects
@@ -91,9 +91,10 @@ class AsyncKonductor:
         """
         verbs, among = several(self._caller, amounts)
         ask = verbs[0].ask(1, ttl, priority, holder, force=force, among=among)
-        grant = await self.driver.run(verbs[0].acquire(ask, timeout, must_exist=must_exist), notify=on_progress)
-        holds = [Hold.of(grant, each.keys, number) for number, each in enumerate(verbs)]
-        return [AsyncLease(self.driver, hold, renewing=renew, on_lost=on_lost) for hold in holds]
+        async with withdrawn_if_cancelled(self.driver, ask):
+            grant = await self.driver.run(verbs[0].acquire(ask, timeout, must_exist=must_exist), notify=on_progress)
+            holds = [Hold.of(grant, each.keys, number) for number, each in enumerate(verbs)]
+            return [AsyncLease(self.driver, hold, renewing=renew, on_lost=on_lost) for hold in holds]
 
     async def objects(self, kind: Kind | None = None) -> list[tuple[Kind, str]]:
         """Return kind and name of every object of the namespace, sorted."""
@@ -156,8 +157,9 @@ class AsyncSemaphore(AsyncHandle):
 
         async def take() -> AsyncLease:
             ask = self._verbs.ask(permits, ttl, priority, holder, force=force)
-            grant = await self._run(self._verbs.acquire(ask, timeout, must_exist=must_exist), on_progress)
-            return AsyncLease(self._driver, Hold.of(grant, self._verbs.keys), renewing=renew, on_lost=on_lost)
+            async with withdrawn_if_cancelled(self._driver, ask):
+                grant = await self._run(self._verbs.acquire(ask, timeout, must_exist=must_exist), on_progress)
+                return AsyncLease(self._driver, Hold.of(grant, self._verbs.keys), renewing=renew, on_lost=on_lost)
 
         return Acquiring(take)
 

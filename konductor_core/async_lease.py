@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncContextDecorator
+from contextlib import AsyncContextDecorator, asynccontextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from konductor_core.durations import to_ms
-from konductor_core.errors import LeaseLost, Unavailable
+from konductor_core.errors import KonductorError, LeaseLost, Unavailable
 from konductor_core.flows import leases
 from konductor_core.flows.leases import Hold, Released
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
     from types import TracebackType
 
     from konductor_core.drivers.aio import AsyncDriver
+    from konductor_core.flows.permits import Ask
     from konductor_core.verbs import Duration
 
-__all__ = ["Acquiring", "AsyncGuard", "AsyncLease"]
+__all__ = ["Acquiring", "AsyncGuard", "AsyncLease", "withdrawn_if_cancelled"]
+
+
+@asynccontextmanager
+async def withdrawn_if_cancelled(driver: AsyncDriver, ask: Ask) -> AsyncGenerator[None]:
+    """Cancel the request when its task is cancelled in the block, perhaps after the flow that asked has ended."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        if not ask.cancelled:
+            with suppress(KonductorError):
+                await driver.call(ask.cancel("cancelled"))
+        raise
 
 
 class AsyncLease:

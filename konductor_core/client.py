@@ -19,7 +19,7 @@ from konductor_core.lease import Guard, Lease
 from konductor_core.verbs import PATIENCE, BarrierVerbs, Caller, SemaphoreVerbs, several
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from konductor_core.flows.barriers import Arrived, Opened
     from konductor_core.flows.leases import Released
@@ -104,10 +104,11 @@ class Konductor:
         """Return kind and name of every object of the namespace, sorted."""
         return self.driver.run(objects.list_objects(self.namespace, kind))
 
-    def nudges(self, interval: float = 1.0) -> Iterator[tuple[Kind, str] | None]:
+    def nudges(self, interval: float = 1.0) -> Generator[tuple[Kind, str] | None]:
         """Yield each object as it changes, and None after every `interval` seconds without a change.
 
-        It also yields None at the start, once it listens, and after a lost connection: look at everything then.
+        It also yields None at the start, once it listens, and after a lost connection: look at everything then. Its
+        `close` gives the connection back; so does its end.
         """
         return self.driver.listen(keys.nudge(self.namespace), interval)
 

@@ -26,11 +26,13 @@ class WaitGroupVerbs(ObjectVerbs):
 
     def add(self, member: str | None, count: int, patience: Duration) -> Flow[waitgroups.Counted]:
         """Add a member, or so many without a name."""
-        return waitgroups.add(self.keys, *_members(member, count), to_ms(patience, what="patience"))
+        patience_ms = to_ms(patience, what="patience")
+        return waitgroups.add(self.keys, *_members(member, count), patience_ms, replicas=self.caller.replicas)
 
     def done(self, member: str | None, count: int, patience: Duration) -> Flow[waitgroups.Counted]:
         """Take off a member, or so many without a name."""
-        return waitgroups.done(self.keys, *_members(member, count), to_ms(patience, what="patience"))
+        patience_ms = to_ms(patience, what="patience")
+        return waitgroups.done(self.keys, *_members(member, count), patience_ms, replicas=self.caller.replicas)
 
     def wait(self, timeout: Duration | None, *, allow_idle: bool, must_exist: bool) -> Flow[waitgroups.Finished]:
         """Wait until no member is left."""

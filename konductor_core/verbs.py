@@ -204,14 +204,17 @@ class BarrierVerbs(ObjectVerbs):
 
     def arrive(self, holder: str | None, patience: Duration) -> Flow[barriers.Arrived]:
         """Count one arrival."""
-        return barriers.arrive(self.keys, self.caller.arrival(holder), to_ms(patience, what="patience"))
+        arrival, patience_ms = self.caller.arrival(holder), to_ms(patience, what="patience")
+        return barriers.arrive(self.keys, arrival, patience_ms, replicas=self.caller.replicas)
 
     def arrive_and_wait(
         self, holder: str | None, timeout: Duration | None, patience: Duration
     ) -> Flow[barriers.Opened]:
         """Count one arrival and wait for its cycle."""
-        arrival = self.caller.arrival(holder)
-        return barriers.arrive_and_wait(self.keys, arrival, timeout_ms(timeout), to_ms(patience, what="patience"))
+        arrival, patience_ms = self.caller.arrival(holder), to_ms(patience, what="patience")
+        return barriers.arrive_and_wait(
+            self.keys, arrival, timeout_ms(timeout), patience_ms, replicas=self.caller.replicas
+        )
 
     def wait(
         self, timeout: Duration | None, cycle: int | None, holder: str | None, *, must_exist: bool

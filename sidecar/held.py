@@ -51,6 +51,8 @@ class Ledger:
         self.k = k
         self.volume = volume
         self.entries: list[Held] = []
+        self.news = asyncio.Event()
+        """Set when there is something new to `look` at."""
         self._pod_uid = pod_uid
         self._on_lost = on_lost
 
@@ -107,6 +109,7 @@ class Ledger:
             known.grant = replace(grant, shown=known.grant.shown)
             await known.lease.renew(ask.get("ttl"))
         self.save()
+        self.news.set()
         return known
 
     def find(self, name: str, holder: str | None) -> Held | None:
@@ -160,6 +163,7 @@ class Ledger:
         if held is None:
             return
         held.state, held.reported = LOST, False
+        self.news.set()
         if held.grant.shown:
             with suppress(OSError):
                 self.volume.show_state(held.grant, LOST)

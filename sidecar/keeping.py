@@ -42,7 +42,6 @@ class _Keeper:
         self._volume = Volume(root(os.environ))
         self._pod = identity.owner(os.environ)
         self._stop = asyncio.Event()
-        self._news = asyncio.Event()
 
     async def run(self, ending: Ending, *, api: bool, loopback: bool) -> None:
         """Live until SIGTERM or SIGINT. Raises what makes it useless: bad settings, an API that can't be served."""
@@ -86,17 +85,16 @@ class _Keeper:
         message(f"keeping {', '.join(each.grant.object for each in ledger.held) or 'nothing yet'}")
         try:
             while True:
+                ledger.news.clear()
                 await ledger.look()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), _nap(ledger))
-                self._news.clear()
+                    await asyncio.wait_for(ledger.news.wait(), _nap(ledger))
         finally:
             if server is not None:
                 await server.stop()
 
     def _lost(self, held: Held, reason: str) -> None:
         """Act on the loss of a lease, at once; Redis is told at the next look."""
-        self._news.set()
         message(f"{held.grant.object}: the lease of {held.grant.holder} is lost: {reason}")
         if self._action == "signal":
             count = terminate_app(self._pod.uid) if self._pod.uid else 0

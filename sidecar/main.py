@@ -7,6 +7,7 @@ the standard library's smallest parts is imported here, so that a signal is hear
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -57,6 +58,7 @@ def _run(arguments: list[str], ending: Ending) -> int:
 
 def main() -> int:
     """Run the program with its arguments; returns its exit code, never raises."""
+    gc.set_threshold(100_000)  # else a good part of the start goes into looking for garbage while modules load
     try:
         return _run(sys.argv[1:], Ending())
     except TerminatedError as error:

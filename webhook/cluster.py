@@ -17,13 +17,24 @@ if TYPE_CHECKING:
 
     from kubernetes.aio.client import Configuration
 
-__all__ = ["TRIES", "ApiError", "Cluster", "Conflict", "in_cluster"]
+__all__ = ["RULES", "TRIES", "ApiError", "Cluster", "Conflict", "in_cluster"]
 
 TIMEOUT: Final = ClientTimeout(total=10.0, sock_connect=5.0)
 TRIES: Final = 5
 """How often a write that met another replica's is begun again."""
 
 _CONFIGURATIONS: Final = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
+
+
+_ADMISSION: Final = "admissionregistration.k8s.io"
+
+RULES: Final = frozenset(
+    {
+        *((verb, "", "secrets") for verb in ("create", "get", "patch")),
+        *((verb, _ADMISSION, resource) for verb in ("get", "patch") for resource in _CONFIGURATIONS),
+    }
+)
+"""What RBAC must grant, as (verb, group, resource): the Secret in the webhook's own namespace only."""
 
 
 class ApiError(KonductorError):
@@ -69,20 +80,16 @@ class Cluster:
         return {name: base64.b64decode(value) for name, value in data.items()}, document["metadata"]["resourceVersion"]
 
     async def store_secret(self, data: Mapping[str, bytes], version: str | None) -> None:
-        """Write the Secret, over what had `version`, or anew. Raises `Conflict` if it is not as it was."""
-        labels = {"app.kubernetes.io/part-of": "konductor"}
-        metadata = {"name": WEBHOOK, "namespace": self._namespace, "labels": labels}
-        body = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": metadata if version is None else {**metadata, "resourceVersion": version},
-            "type": "Opaque",
-            "data": {name: base64.b64encode(value).decode() for name, value in data.items()},
-        }
-        if version is None:
-            await self._call("POST", self._secrets, body)
-        elif await self._call("PUT", f"{self._secrets}/{WEBHOOK}", body) is None:
-            raise Conflict("the Secret was deleted meanwhile")
+        """Write into the Secret of this `version`, or make it. Raises `Conflict` if it is not as it was."""
+        encoded = {name: base64.b64encode(value).decode() for name, value in data.items()}
+        if version is not None:
+            patch = {"metadata": {"resourceVersion": version}, "data": encoded}
+            if await self._call("PATCH", f"{self._secrets}/{WEBHOOK}", patch) is None:
+                raise Conflict("the Secret was deleted meanwhile")
+            return
+        metadata = {"name": WEBHOOK, "namespace": self._namespace, "labels": {"app.kubernetes.io/part-of": "konductor"}}
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": encoded}
+        await self._call("POST", self._secrets, body)
 
     async def publish(self, bundle: bytes) -> None:
         """Make the API server trust these authorities, where it does not yet."""
@@ -90,7 +97,7 @@ class Cluster:
         for resource in _CONFIGURATIONS:
             for _ in range(TRIES):
                 try:
-                    await self._publish(f"/apis/admissionregistration.k8s.io/v1/{resource}/{WEBHOOK}", encoded)
+                    await self._publish(f"/apis/{_ADMISSION}/v1/{resource}/{WEBHOOK}", encoded)
                 except Conflict:  # another replica does the same
                     continue
                 break
@@ -114,7 +121,7 @@ class Cluster:
         """Return what the API answers, or None for what does not exist."""
         headers = {"Accept": "application/json", "User-Agent": WEBHOOK, "Content-Type": "application/json"}
         if method == "PATCH":
-            headers["Content-Type"] = "application/json-patch+json"
+            headers["Content-Type"] = f"application/{'json' if isinstance(body, list) else 'merge'}-patch+json"
         query = "" if method == "GET" else f"?fieldManager={WEBHOOK}"
         try:
             await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)

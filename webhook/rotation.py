@@ -79,9 +79,9 @@ class Shared:
         """Return what the Secret has, after having renewed it if that was due."""
         for _ in range(TRIES):
             found = await self._cluster.secret()
-            present = self._last if found is None else self._read(found[0])
-            wanted = renewed(present, self._names, self._lifetimes, self._clock())
-            if found is not None and wanted is present and found[0] == wanted.to_secret():
+            present = self._read(found[0]) if found else None
+            wanted = renewed(present or self._last, self._names, self._lifetimes, self._clock())
+            if wanted is present:
                 return wanted
             try:
                 await self._cluster.store_secret(wanted.to_secret(), found[1] if found else None)
@@ -92,12 +92,12 @@ class Shared:
         raise ApiError("the Secret changes faster than it can be read: see who writes it")
 
     def _read(self, data: dict[str, bytes]) -> Material | None:
-        """Return what the Secret has; where somebody spoiled it, what it had before."""
+        """Return what the Secret has, or None where somebody has spoiled it."""
         try:
             return Material.from_secret(data)
         except ValueError as error:
             log.warning("the Secret is written again: %s", error)
-            return self._last
+            return None
 
 
 class Certificate:

@@ -8,7 +8,7 @@ import dataclasses
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from koncli.local.init import NOT_RUNNABLE
 from koncli.local.process import Exit, Process
@@ -16,7 +16,7 @@ from koncli.local.startup import has_started
 from konductor_core.errors import KonductorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from koncli.local.expand import Identity
@@ -163,10 +163,19 @@ class Pod:
             run = self.containers[container.name]
             if container.sidecar:
                 sidecars.append(asyncio.create_task(self._run_sidecar(run)))
-                await run.ready.wait()
+                await self._unless_stopping(run.ready.wait())
+                if self.stopping:
+                    return False
             elif not await self._run_until_success(run):
                 return False
         return not self.stopping
+
+    async def _unless_stopping(self, waiting: Coroutine[Any, Any, object]) -> None:
+        """Wait for something, or until the pod is being deleted."""
+        tasks = {asyncio.create_task(waiting), asyncio.create_task(self._stopping.wait())}
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
 
     async def _run_until_success(self, run: ContainerRun) -> bool:
         while (ended := await self._once(run)) is not None:

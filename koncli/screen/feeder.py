@@ -5,16 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from konductor_core.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from koncli.screen.board import Board
     from konductor_core.client import Konductor
-    from konductor_core.identity import Kind
 
 LOOK = 0.25
 """Seconds after which the nudges give control back; no command is sent for that."""
@@ -71,10 +70,9 @@ class Feeder:
             self._stopped.wait(PAUSE)
 
     def _follow(self) -> None:
-        nudges = cast("Generator[tuple[Kind, str] | None]", self._client.nudges(LOOK))
         missed = True  # what happened before we listened
         asked = time.monotonic()
-        with closing(nudges):
+        with closing(self._client.nudges(LOOK)) as nudges:
             for nudge in nudges:
                 if self._stopped.is_set():
                     return

@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from konductor_core.errors import KonductorError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -136,7 +138,8 @@ class Agenda(Generic[K]):
                     heapq.heappop(self._heap)
                     return key, self._due.pop(key)[1]
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
 
     async def _handle(self, key: K, wanted: float) -> None:
         loop = asyncio.get_running_loop()
@@ -175,5 +178,12 @@ class Agenda(Generic[K]):
                 log.warning("%s; trying again until it works", text)
             self._failing = text
         elif pace.failures == 1:
-            log.warning("%s: failed, again in %.1f s: %r", key, delay, error, exc_info=error)
+            known = isinstance(error, KonductorError)
+            log.warning(
+                "%s: %s; again in %.1f s",
+                key,
+                error if known else repr(error),
+                delay,
+                exc_info=None if known else error,
+            )
         return delay

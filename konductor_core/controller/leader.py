@@ -114,7 +114,8 @@ class Leader:
     async def _until_lost(self, lease: AsyncLease) -> None:
         while (left := lease.expires_in - self._margin) > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(lease.lost.wait(), left)
+                async with asyncio.timeout(left):
+                    await lease.lost.wait()
 
     async def _give_up(self, lease: AsyncLease) -> None:
         """Let the next one lead at once."""

@@ -13,7 +13,12 @@ __all__ = ["FORMATS", "LEVELS", "set_up"]
 LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("text", "json")
 
-_QUIET: Final = {"kopf": logging.ERROR, "aiohttp": logging.WARNING, "asyncio": logging.WARNING}
+_QUIET: Final = {
+    "kopf": logging.ERROR,
+    "aiohttp": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "kubernetes": logging.ERROR,
+}
 """Libraries that say more than people want to read: kopf tells of every start and end of a watch."""
 
 

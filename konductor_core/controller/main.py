@@ -16,7 +16,7 @@ from konductor_core import __version__
 from konductor_core.config import Settings
 from konductor_core.controller.logs import FORMATS, LEVELS, set_up
 from konductor_core.controller.settings import DEFAULT_LISTEN, ControllerSettings, listen_address, resync_ms
-from konductor_core.errors import InvalidInput, KonductorError
+from konductor_core.errors import InvalidInput, KonductorError, quoted
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import Configuration
@@ -68,6 +68,14 @@ PATIENCE: Final = 4.0
     help="How many objects of each kind have metrics of their own. [KONDUCTOR_METRICS_OBJECTS]",
 )
 @click.option(
+    "--tenancy",
+    type=click.Choice(("isolated", "shared")),
+    default="isolated",
+    envvar="KONDUCTOR_TENANCY",
+    show_default=True,
+    help="Whether each namespace has a Redis user of its own, or all have the controller's. [KONDUCTOR_TENANCY]",
+)
+@click.option(
     "--kubeconfig", metavar="FILE", envvar="KUBECONFIG", help="Outside a cluster: how to reach one. [KUBECONFIG]"
 )
 @click.option("--context", metavar="NAME", help="Which context of the kubeconfig.")
@@ -109,6 +117,7 @@ def _settings(options: dict[str, Any]) -> ControllerSettings:
         port=port,
         resync_ms=resync_ms(options["resync"]),
         workers=options["workers"],
+        tenancy=options["tenancy"],
         metrics_objects=options["metrics_objects"],
         kubeconfig=options["kubeconfig"] or "",
         context=options["context"] or "",
@@ -120,6 +129,8 @@ async def configuration(settings: ControllerSettings) -> Configuration:
     from kubernetes.aio.client import Configuration
     from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
+    if settings.kubeconfig and not any(map(os.path.exists, settings.kubeconfig.split(os.pathsep))):
+        raise InvalidInput(f"kubeconfig {quoted(settings.kubeconfig)} does not exist: name the file of a cluster")
     found = Configuration()
     try:
         if not settings.kubeconfig and os.environ.get("KUBERNETES_SERVICE_HOST"):
@@ -136,7 +147,9 @@ async def _run(settings: ControllerSettings) -> int:
     """Run the controller until a signal; returns the exit code."""
     from konductor_core.controller.controller import Controller
 
-    controller = Controller(settings, await configuration(settings))
+    api = await configuration(settings)
+    log.info("konductor-controller %s, %s, for the cluster at %s", __version__, settings.instance, api.host)
+    controller = Controller(settings, api)
     task = asyncio.create_task(controller.run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

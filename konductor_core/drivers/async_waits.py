@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["AsyncSession"]
 
 
+def _at_most(seconds: float) -> asyncio.Timeout:
+    return asyncio.timeout(None if math.isinf(seconds) else seconds)
+
+
 class AsyncSession:
     """The waiting side of one run of a flow: who watches it, who may stop it, what it listens to."""
 
@@ -43,11 +47,11 @@ class AsyncSession:
             return self._notify(step.progress) if self._notify else None
         try:
             if isinstance(step, Block):
-                return await self._block(step.key, step.seconds)
+                return await self._block(step)
             if isinstance(step, Subscribe):
-                return await self._subscribe(step.channel)
+                return await self._subscribe(step.channel, step.patience)
             if isinstance(step, Listen):
-                return await self._listen(step.channel, step.seconds)
+                return await self._listen(step)
         except (RedisError, OSError) as error:
             await self._lost(error)
             raise self._driver.failure(error) from None
@@ -58,32 +62,35 @@ class AsyncSession:
             await asyncio.sleep(seconds)
             return False
         try:
-            await asyncio.wait_for(self._stop.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
         except TimeoutError:
             return False
         return True
 
-    async def _block(self, key: str, seconds: float) -> str | None:
-        wire = await self._driver.servers.wire(key)
+    async def _block(self, step: Block) -> str | None:
+        wire = await self._driver.servers.wire(step.key)
         if self._blocker and self._blocker.is_elsewhere(wire):
             blocker, self._blocker = self._blocker, None
             await blocker.close()
         if self._blocker is None:
-            self._blocker = await _Blocker.open(wire, key)
-        return await self._blocker.wait(seconds)
+            async with _at_most(step.patience):
+                self._blocker = await _Blocker.open(wire, step.key)
+        return await self._blocker.wait(step.seconds)
 
-    async def _subscribe(self, channel: str) -> None:
+    async def _subscribe(self, channel: str, patience: float) -> None:
         if self._listener:
             listener, self._listener = self._listener, None
             await listener.close()
         hub = self._driver.hub(await self._driver.servers.wire(channel))
-        self._listener = await hub.subscribe(channel)
+        async with _at_most(patience):
+            self._listener = await hub.subscribe(channel)
 
-    async def _listen(self, channel: str, seconds: float) -> str | None:
-        if self._listener is None or self._listener.is_elsewhere(await self._driver.servers.wire(channel)):
-            await self._subscribe(channel)
+    async def _listen(self, step: Listen) -> str | None:
+        if self._listener is None or self._listener.is_elsewhere(await self._driver.servers.wire(step.channel)):
+            await self._subscribe(step.channel, step.patience)
             return RESUBSCRIBED
-        return await self._listener.listen(seconds)
+        return await self._listener.listen(step.seconds)
 
     async def _lost(self, error: Exception) -> None:
         held = self._blocker or self._listener
@@ -130,7 +137,7 @@ class _Blocker:
             await self._connection.send_command("BLPOP", self._key, SERVER_BLOCK)
             self._overdue = now() + SERVER_BLOCK + SERVER_GRACE
             self._reply = asyncio.ensure_future(self._connection.read_response(timeout=math.inf))
-        done, _ = await asyncio.wait({self._reply}, timeout=seconds)
+        done, _ = await asyncio.wait({self._reply}, timeout=max(0.0, min(seconds, self._overdue - now())))
         if not done:
             if now() >= self._overdue:
                 raise NoAnswer("the server did not end a blocked wait")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,11 @@ class AsyncWire:
 
     @staticmethod
     async def _exchange(connection: Any, command: bytes) -> Any:  # noqa: ANN401 - redis-py's
+        task = asyncio.current_task()
+        cancellations = task.cancelling() if task else 0
         await connection.send_packed_command([command])
+        if task and task.cancelling() > cancellations:
+            raise asyncio.CancelledError  # Python 3.11's wait_for, in redis-py, loses one that comes as it is done
         return await connection.read_response()
 
     async def _give_up(self, connection: Any) -> None:  # noqa: ANN401 - redis-py's

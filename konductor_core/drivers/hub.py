@@ -38,7 +38,8 @@ class Listener:
             await asyncio.sleep(min(seconds, UNHEARD_PAUSE))
             return RESUBSCRIBED
         try:
-            message = await asyncio.wait_for(self.messages.get(), seconds)
+            async with asyncio.timeout(seconds):
+                message = await self.messages.get()
         except TimeoutError:
             return None
         if isinstance(message, Exception):

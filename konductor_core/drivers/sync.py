@@ -21,7 +21,7 @@ from konductor_core.identity import Kind
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from types import GeneratorType
 
     from konductor_core.config import Settings
@@ -128,7 +128,7 @@ class Driver:
             except (RedisError, OSError) as again:
                 error = again
 
-    def listen(self, channel: str, interval: float) -> Iterator[tuple[Kind, str] | None]:
+    def listen(self, channel: str, interval: float) -> Generator[tuple[Kind, str] | None]:
         """Yield what a nudge channel names, and None after each quiet interval and each (re)subscription."""
         session = Session(self, None, None)
         attempts = Attempts(self._retries)

@@ -7,13 +7,14 @@ at the next step, since nobody would ever wake them there.
 from __future__ import annotations
 
 import threading
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import AskError, MovedError, NoPermissionError, RedisError
 from redis.exceptions import TimeoutError as NoAnswer
 
-from konductor_core.drivers.wire import read_within
+from konductor_core.drivers.wire import read_by, read_within
 from konductor_core.flows.steps import RESUBSCRIBED, Block, Listen, Pause, Report, Step, Subscribe
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["SERVER_BLOCK", "SERVER_GRACE", "UNHEARD_PAUSE", "Session"]
 
 SERVER_BLOCK: Final = 25
-"""Seconds after which the server ends a block by itself; the client's own timers are exact, the server's are not."""
+"""Seconds after which the server ends a block by itself, as often as a waiter shows that it lives: where that does not
+come, the connection is dead. The client's own timers are exact, the server's are not."""
 SERVER_GRACE: Final = 5.0
 """Seconds that the server may be late with that, until its connection counts as lost."""
 UNHEARD_PAUSE: Final = 5.0
@@ -51,35 +53,35 @@ class Session:
             return self._notify(step.progress) if self._notify else None
         try:
             if isinstance(step, Block):
-                return self._block(step.key, step.seconds)
+                return self._block(step)
             if isinstance(step, Subscribe):
-                return self.subscribe(step.channel)
+                return self.subscribe(step.channel, step.patience)
             if isinstance(step, Listen):
-                return self.listen(step.channel, step.seconds)
+                return self.listen(step.channel, step.seconds, step.patience)
         except (RedisError, OSError) as error:
             self.lost(error)
             raise self._driver.failure(error) from None
         raise TypeError(f"a flow yielded {step!r}")
 
-    def _block(self, key: str, seconds: float) -> str | None:
-        wire = self._driver.servers.wire(key)
+    def _block(self, step: Block) -> str | None:
+        wire = self._driver.servers.wire(step.key)
         if self._blocker and self._blocker.is_elsewhere(wire):
             self._blocker.close()
             self._blocker = None
-        self._blocker = self._blocker or _Blocker(wire, key)
-        return self._blocker.wait(seconds)
+        self._blocker = self._blocker or _Blocker(wire, step.key, step.patience)
+        return self._blocker.wait(step.seconds)
 
-    def subscribe(self, channel: str) -> None:
+    def subscribe(self, channel: str, patience: float = inf) -> None:
         """Listen to a channel from now on. Raises redis-py's errors."""
         if self._subscription:
             self._subscription.close()
             self._subscription = None
-        self._subscription = _Subscription(self._driver.servers.wire(channel), channel)
+        self._subscription = _Subscription(self._driver.servers.wire(channel), channel, patience)
 
-    def listen(self, channel: str, seconds: float) -> str | None:
+    def listen(self, channel: str, seconds: float, patience: float = inf) -> str | None:
         """Return the next message, None after `seconds`, or `RESUBSCRIBED`. Raises redis-py's errors."""
         if self._subscription is None or self._subscription.is_elsewhere(self._driver.servers.wire(channel)):
-            self.subscribe(channel)
+            self.subscribe(channel, patience)
             return RESUBSCRIBED
         return self._subscription.listen(seconds, self._stop)
 
@@ -105,9 +107,9 @@ class Session:
 class _Held:
     """A connection of its own to one server."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, patience: float) -> None:
         self.wire = wire
-        self._connection: Any = wire.lend()
+        self._connection: Any = wire.lend(patience)
         self._place = wire.place  # known only now: connecting asks the Sentinels
 
     def is_elsewhere(self, wire: Wire) -> bool:
@@ -126,8 +128,8 @@ class _Blocker(_Held):
     The client's own clock ends a wait: the server looks at its timeouts only ten times a second when it is idle.
     """
 
-    def __init__(self, wire: Wire, key: str) -> None:
-        super().__init__(wire)
+    def __init__(self, wire: Wire, key: str, patience: float) -> None:
+        super().__init__(wire, patience)
         self._key = key
         self._overdue = 0.0
 
@@ -137,7 +139,7 @@ class _Blocker(_Held):
             self._overdue = monotonic() + SERVER_BLOCK + SERVER_GRACE  # before it is sent: it may be interrupted
             self._connection.send_command("BLPOP", self._key, SERVER_BLOCK)
         try:
-            reply = read_within(self._connection, seconds)
+            reply = read_within(self._connection, min(seconds, self._overdue - monotonic()))
         except NoAnswer:
             if monotonic() >= self._overdue:
                 raise
@@ -156,12 +158,13 @@ class _Blocker(_Held):
 class _Subscription(_Held):
     """One channel, subscribed: the server has confirmed it before the constructor returns."""
 
-    def __init__(self, wire: Wire, channel: str) -> None:
-        super().__init__(wire)
+    def __init__(self, wire: Wire, channel: str, patience: float) -> None:
+        until = monotonic() + patience
+        super().__init__(wire, patience)
         self.heard = True
         try:
             self._connection.send_command("SUBSCRIBE", channel)
-            self._connection.read_response()
+            read_by(self._connection, until)
         except NoPermissionError:
             self.heard = False
         except BaseException:

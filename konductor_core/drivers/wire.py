@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import ConnectionError, NoScriptError, ResponseError  # noqa: A004 - redis-py's own
 
+from konductor_core.drivers.hurry import in_time
 from konductor_core.flows.steps import Call
 
 if TYPE_CHECKING:
     from konductor_core.flows.steps import Command
     from konductor_core.scripts import Script
 
-__all__ = ["Packer", "Wire", "key_of", "packed", "read_within"]
+__all__ = ["Packer", "Wire", "key_of", "packed", "read_by", "read_within"]
 
 HEADS_KEPT: Final = 1_000
 CLOSED: Final = -1
@@ -54,6 +55,14 @@ def read_within(connection: Any, seconds: float) -> Any:  # noqa: ANN401 - redis
     the system more.
     """
     return connection.read_response(timeout=max(SHORTEST_READ, seconds), disconnect_on_error=False)
+
+
+def read_by(connection: Any, until: float) -> Any:  # noqa: ANN401 - as above
+    """Return the next reply, if it comes by a monotonic moment and within the socket's timeout."""
+    left = until - monotonic() if until < inf else inf
+    if left < (connection.socket_timeout or inf):
+        return read_within(connection, left)
+    return connection.read_response()
 
 
 def key_of(step: Call | Command) -> str:
@@ -93,14 +102,17 @@ class Wire:
         """What tells this server from another one that may take its place: the master that the Sentinels named."""
         return getattr(self.pool, "master_address", None)
 
-    def lend(self) -> Any:  # noqa: ANN401 - redis-py's connection
-        """Return a connection for one user alone, who gives it back or up. Raises redis-py's errors.
+    def lend(self, seconds: float) -> Any:  # noqa: ANN401 - redis-py's connection
+        """Return a connection for one user alone, who gives it back or up. Raises redis-py's errors, within `seconds`.
 
         Behind Sentinels it is a new one: one that is at hand may still lead to a former master.
         """
-        if self._process == CLOSED:
+        if self._process != os.getpid():
             self._start_anew()
-        return self.take() if self.place is None else self._connect()
+        if self.place is None:
+            with suppress(IndexError):
+                return self._idle.pop()
+        return in_time(self._connect, seconds, late=self.give_back)
 
     def give_back(self, connection: Any) -> None:  # noqa: ANN401 - as above
         """Take back a connection on which nothing is to come any more."""
@@ -164,10 +176,7 @@ class Wire:
     @staticmethod
     def _exchange(connection: Any, command: bytes, until: float) -> Any:  # noqa: ANN401
         connection.send_packed_command((command,))
-        left = until - monotonic() if until < inf else inf
-        if left < (connection.socket_timeout or inf):
-            return read_within(connection, left)
-        return connection.read_response()
+        return read_by(connection, until)
 
     def take(self) -> Any:  # noqa: ANN401 - redis-py's connection
         """Return a connection that is at hand, or a new one. Raises redis-py's errors."""

@@ -74,17 +74,18 @@ class _Wait(Wait[Opened]):
         return Opened(count, target, cycle, epoch)
 
 
-def arrive(keys: ObjectKeys, arrival: str, patience_ms: int, *, request: str = "") -> Flow[Arrived]:
+def arrive(keys: ObjectKeys, arrival: str, patience_ms: int, *, request: str = "", replicas: int = 0) -> Flow[Arrived]:
     """Count one arrival; waits up to `patience_ms` for a barrier that does not exist yet.
 
     A `request` that two callers share is answered to the second as to the first. Raises `NotFound` after that time,
-    `BarrierFailed`, `Unavailable`.
+    `BarrierFailed`, `Unavailable` (also if fewer than `replicas` acknowledged it).
     """
-    call = Call(ARRIVE, keys.latch, (request or new_request_id(), arrival))
-    reply = yield from latches.once_created(keys, call, patience_ms)
-    code, _, epoch, cycle, arrived, expected, _, phase, reason = reply
+    call = Call(ARRIVE, keys.latch, (request or new_request_id(), arrival), replicas)
+    answer = yield from latches.once_created(keys, call, patience_ms)
+    code, _, epoch, cycle, arrived, expected, _, phase, reason = answer.reply
     if code == Code.FAILED:
         raise BarrierFailed(f"{keys.id} has failed: {reason}", hint=f"koncli {keys.id.replace('/', ' reset ')}")
+    latches.check_replicas(answer, replicas, f"the arrival at {keys.id}", "arrive again under the same id")
     return Arrived(
         counted=code == Code.ARRIVED,
         arrived=int(arrived),
@@ -95,9 +96,11 @@ def arrive(keys: ObjectKeys, arrival: str, patience_ms: int, *, request: str = "
     )
 
 
-def arrive_and_wait(keys: ObjectKeys, arrival: str, timeout_ms: int | None, patience_ms: int) -> Flow[Opened]:
+def arrive_and_wait(
+    keys: ObjectKeys, arrival: str, timeout_ms: int | None, patience_ms: int, *, replicas: int = 0
+) -> Flow[Opened]:
     """Arrive, then wait for the cycle this arrival counts in. Raises `Replaced` too, if the epoch ends under it."""
-    arrived = yield from arrive(keys, arrival, patience_ms)
+    arrived = yield from arrive(keys, arrival, patience_ms, replicas=replicas)
     return (yield from latches.wait(_Wait(keys, arrival, arrived.cycle, arrived.epoch), timeout_ms))
 
 

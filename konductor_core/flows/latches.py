@@ -13,7 +13,7 @@ from konductor_core import durations
 from konductor_core.codes import Code
 from konductor_core.errors import Failed, KonductorError, NotFound, Replaced, Unavailable
 from konductor_core.flows.absence import absent
-from konductor_core.flows.steps import RESUBSCRIBED, Call, Clock, Flow, Listen, Subscribe
+from konductor_core.flows.steps import RESUBSCRIBED, Answer, Call, Clock, Flow, Listen, Subscribe
 from konductor_core.flows.waiting import FAREWELL, Patience
 from konductor_core.identity import new_request_id
 from konductor_core.scripts import SCRIPTS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from konductor_core.keys import ObjectKeys
     from konductor_core.scripts import Script
 
-__all__ = ["Wait", "once_created", "wait"]
+__all__ = ["Wait", "check_replicas", "once_created", "wait"]
 
 LEAVE: Final = SCRIPTS["latch_leave"]
 
@@ -84,21 +84,29 @@ class Wait(Generic[Result]):
         return self.failure(f"{self.keys.id} has failed: {reason}")
 
 
-def once_created(keys: ObjectKeys, call: Call, patience_ms: int) -> Flow[list[Any]]:
-    """Return the reply of a call that counts something; waits up to `patience_ms` for its object to exist.
+def once_created(keys: ObjectKeys, call: Call, patience_ms: int) -> Flow[Answer]:
+    """Return the answer to a call that counts something; waits up to `patience_ms` for its object to exist.
 
     Raises `NotFound` after that time, `Unavailable`.
     """
-    answer = yield call
+    answer: Answer = yield call
     if answer.reply[0] == Code.ABSENT and patience_ms:
         answer = yield from _await_creation(keys, call, patience_ms)
     if answer.reply[0] == Code.ABSENT:
         raise absent(keys)
-    reply: list[Any] = answer.reply
-    return reply
+    return answer
 
 
-def _await_creation(keys: ObjectKeys, call: Call, patience_ms: int) -> Flow[Any]:
+def check_replicas(answer: Answer, replicas: int, what: str, remedy: str) -> None:
+    """Raise `Unavailable` if fewer than `replicas` acknowledged `what` was counted; `remedy` counts nothing twice."""
+    if answer.acks < replicas:
+        raise Unavailable(
+            f"{answer.acks} of {replicas} replicas acknowledged {what}: a failover may lose it",
+            hint=f"{remedy}, which counts once; or check the replicas",
+        )
+
+
+def _await_creation(keys: ObjectKeys, call: Call, patience_ms: int) -> Flow[Answer]:
     """Repeat a call, which has not counted anything yet, until its object exists or patience ends."""
     now = yield Clock()
     patience = Patience(keys.id, patience_ms, now)
@@ -107,13 +115,13 @@ def _await_creation(keys: ObjectKeys, call: Call, patience_ms: int) -> Flow[Any]
     while True:
         try:
             if not subscribed:
-                yield Subscribe(keys.state)
+                yield Subscribe(keys.state, patience.for_call(now))
                 subscribed = True
-            answer = yield call
+            answer: Answer = yield call
             now = yield Clock()
             if answer.reply[0] != Code.ABSENT or now >= patience.deadline:
                 return answer
-            yield Listen(keys.state, min(durations.HEARTBEAT / 1000, patience.left(now)))
+            yield Listen(keys.state, min(durations.HEARTBEAT / 1000, patience.left(now)), patience.for_call(now))
         except Unavailable as error:
             subscribed = False
             yield from patience.sit_out(error)
@@ -150,7 +158,7 @@ def _until_open(this: Wait[Result], timeout_ms: int | None, *, must_exist: bool)
                 return opened
             patience.check(now)
             if not this.subscribed:
-                yield Subscribe(this.keys.state)
+                yield Subscribe(this.keys.state, patience.for_call(now))
                 this.subscribed = True
                 continue
             opened = yield from _listen(this, answer.reply[1], patience)
@@ -193,7 +201,7 @@ def _listen(this: Wait[Result], next_change_ms: int, patience: Patience) -> Flow
         seconds = min(ask_at, patience.deadline) - now
         if seconds <= 0:
             return None
-        message = yield Listen(this.keys.state, seconds)
+        message = yield Listen(this.keys.state, seconds, patience.for_call(now))
         now = yield Clock()
         if message == RESUBSCRIBED:
             return None

@@ -193,7 +193,7 @@ def _block(ask: Ask, reply: _Reply, patience: Patience) -> Flow[None]:
         if seconds <= 0:
             return
         try:
-            message = yield Block(ask.wake, seconds)
+            message = yield Block(ask.wake, seconds, patience.for_call(now))
         except Unavailable as error:
             yield from patience.sit_out(error)
             return

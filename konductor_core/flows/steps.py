@@ -73,10 +73,14 @@ class Command:
 
 @dataclass(slots=True)
 class Block:
-    """Pop a list, waiting up to `seconds`: text, or None. The same list may be blocked on again."""
+    """Pop a list, waiting up to `seconds`: text, or None. The same list may be blocked on again.
+
+    Here and below, to open a connection for it may take `patience` seconds.
+    """
 
     key: str
     seconds: float
+    patience: float = math.inf
 
 
 @dataclass(slots=True)
@@ -84,6 +88,7 @@ class Subscribe:
     """Start to listen to a channel; done once the server has said so."""
 
     channel: str
+    patience: float = math.inf
 
 
 @dataclass(slots=True)
@@ -92,6 +97,7 @@ class Listen:
 
     channel: str
     seconds: float
+    patience: float = math.inf
 
 
 @dataclass(slots=True)

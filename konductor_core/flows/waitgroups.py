@@ -75,19 +75,26 @@ class _Wait(Wait[Finished]):
         return Finished(count, target, cycle, epoch)
 
 
-def add(keys: ObjectKeys, member: str, count: int, patience_ms: int, *, request: str = "") -> Flow[Counted]:
+def add(
+    keys: ObjectKeys, member: str, count: int, patience_ms: int, *, request: str = "", replicas: int = 0
+) -> Flow[Counted]:
     """Add a member, or `count` without a name; waits up to `patience_ms` for a wait group that does not exist yet.
 
     A `request` that two callers share is answered to the second as to the first. Raises `NotFound`, `Unavailable`.
     """
-    call = Call(ADD, keys.latch, (request or new_request_id(), member, count))
-    return _counted((yield from latches.once_created(keys, call, patience_ms)))
+    call = Call(ADD, keys.latch, (request or new_request_id(), member, count), replicas)
+    answer = yield from latches.once_created(keys, call, patience_ms)
+    latches.check_replicas(answer, replicas, f"what was added to {keys.id}", "add again under the same name")
+    return _counted(answer.reply)
 
 
-def done(keys: ObjectKeys, member: str, count: int, patience_ms: int, *, request: str = "") -> Flow[Counted]:
+def done(
+    keys: ObjectKeys, member: str, count: int, patience_ms: int, *, request: str = "", replicas: int = 0
+) -> Flow[Counted]:
     """Take off a member, or `count` without a name. Raises `BelowZero`, and what `add` raises."""
-    call = Call(DONE, keys.latch, (request or new_request_id(), member, count))
-    reply = yield from latches.once_created(keys, call, patience_ms)
+    call = Call(DONE, keys.latch, (request or new_request_id(), member, count), replicas)
+    answer = yield from latches.once_created(keys, call, patience_ms)
+    reply = answer.reply
     if reply[0] == Code.BELOW:
         counter, anonymous = int(reply[4]), int(reply[5])
         what = f"{member} is no member of {keys.id}" if member else f"{keys.id} has {anonymous} members without a name"
@@ -95,6 +102,7 @@ def done(keys: ObjectKeys, member: str, count: int, patience_ms: int, *, request
             f"{what}, so {count if not member else 'it'} cannot be taken off ({counter} in all are not done)",
             hint="add members before they can be done; one that was added under a name is done under that name",
         )
+    latches.check_replicas(answer, replicas, f"what is done in {keys.id}", "be done again under the same name")
     return _counted(reply)
 
 

@@ -65,6 +65,8 @@ class Reply:
 class _Head(BaseHTTPRequestHandler):
     """The first line and the headers of a request, read by the standard library's parser from bytes."""
 
+    protocol_version = "HTTP/1.1"  # what we speak: connections last, and clients may expect a word before the body
+
     def __init__(self, data: bytes) -> None:
         self.rfile = BytesIO(data)
         self.raw_requestline = self.rfile.readline()

@@ -26,6 +26,8 @@ PORT: Final = 9632
 MOST_CONNECTIONS: Final = 64
 PATIENCE: Final = 10.0
 """Seconds in which a request has to be there once it has begun, or a connection has to be used again."""
+LINGER: Final = 1.0
+"""Seconds that a client has to hang up after its last reply."""
 GLANCE: Final = 0.25
 """Seconds between two looks whether a client that waits for its reply is still there."""
 
@@ -64,18 +66,19 @@ class ApiServer:
         if len(self._clients) >= MOST_CONNECTIONS:
             busy = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, f"{MOST_CONNECTIONS} clients are connected already")
             writer.write(Reply(busy.status, busy.to_dict(), {"Retry-After": "1"}).encode(last=True))
-            await _close(writer)
+            await _part(reader, writer)
             return
         self._clients.add(task)
         try:
             await self._serve(reader, writer)
+            await _part(reader, writer)
         except (ConnectionError, TimeoutError):
             pass  # the client has gone, or does not take its reply
         except asyncio.CancelledError:
             pass  # the keeper ends; asyncio would log it as an error of this connection
         finally:
             self._clients.discard(task)
-            await _close(writer)
+            writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         last = False
@@ -112,7 +115,13 @@ class ApiServer:
             await end(answering)
 
 
-async def _close(writer: asyncio.StreamWriter) -> None:
+async def _part(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """End a connection so that the client gets the reply: what it still sends is read, or the system would reset it."""
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(LINGER):
+            await writer.drain()
+            if writer.can_write_eof():
+                writer.write_eof()
+            while await reader.read(LONGEST_HEAD):
+                pass
     writer.close()
-    with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
-        await asyncio.wait_for(writer.wait_closed(), 1.0)

@@ -167,6 +167,11 @@ class Api(kmock.KubernetesEmulator):
         """Return a resource as it is, or None."""
         return self.get_object(resource_of(kind), namespace, name)
 
+    def uid(self, kind: Kind, name: str, namespace: str = "etl") -> str:
+        """Return a resource's uid; empty without one."""
+        found = self.found(kind, name, namespace)
+        return str(found["metadata"]["uid"]) if found else ""
+
     def status(self, kind: Kind, name: str, namespace: str = "etl") -> dict[str, Any]:
         """Return a resource's status; empty without one."""
         return dict((self.found(kind, name, namespace) or {}).get("status") or {})

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 import aiohttp.test_utils
-import aiohttp.web
 import kmock
 from kubernetes.aio.client import Configuration
 
@@ -21,9 +20,9 @@ from tests.controller.api import NAMESPACES, Api
 from tests.servers import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable
 
-__all__ = ["Stage", "eventually", "play"]
+__all__ = ["Stage", "eventually"]
 
 
 async def eventually(condition: Callable[[], object], what: str, seconds: float = 10.0) -> None:
@@ -44,8 +43,10 @@ async def eventually(condition: Callable[[], object], what: str, seconds: float 
 class _Abrupt(aiohttp.test_utils.RawTestServer):
     """A server that does not wait for its watches when it is closed."""
 
-    async def _make_runner(self, **options: Any) -> aiohttp.web.ServerRunner:
-        return await super()._make_runner(shutdown_timeout=0.05, **options)
+    async def close(self) -> None:
+        if self.runner is not None:
+            self.runner._shutdown_timeout = 0.05
+        await super().close()
 
 
 class Stage:
@@ -70,6 +71,10 @@ class Stage:
     async def __aexit__(self, *_: object) -> None:
         await self.close_api()
         await self._stack.aclose()
+
+    def namespace(self, name: str) -> AsyncKonductor:
+        """Return a client of another namespace."""
+        return AsyncKonductor(self.redis_url, namespace=name, holder="tester")
 
     async def open_api(self) -> None:
         """Have the API answer."""
@@ -112,13 +117,3 @@ class Stage:
             lambda: wanted.items() <= self.api.status(kind, name).items(),
             f"{name} shows {wanted}: {self.api.status(kind, name)}",
         )
-
-
-def play(redis_url: str, scenario: Callable[[Stage], Awaitable[None]], **settings: Any) -> None:
-    """Run a scenario on a stage of its own."""
-
-    async def run() -> None:
-        async with Stage(redis_url, **settings) as stage:
-            await scenario(stage)
-
-    asyncio.run(run())

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import kmock
-
 from konductor_core.identity import Kind
 from tests.controller.api import resource_of
 from tests.controller.stage import Stage, eventually
 
 if TYPE_CHECKING:
+    import kmock
     import pytest
 
     from tests.conftest import FreshServer
@@ -149,18 +148,17 @@ async def test_what_changed_while_redis_did_not_answer_is_seen_afterwards(fresh_
 
 
 async def test_a_change_whose_message_was_lost_is_found_in_the_set_of_changed_objects(any_server: Server) -> None:
-    async with Stage(any_server.url) as stage:
-        async with stage.controller() as controller:
-            await stage.api.apply(B, "b", {"expected": 2})
-            await stage.shown("b", progress="0/2")
-            with any_server.client() as client:
-                key = "konductor:{etl}:dirty"
-                await eventually(lambda: client.zcard(key) == 0, "what was looked at is taken out of the set")
-                for connection in client.client_list(_type="pubsub"):
-                    client.client_kill_filter(_id=connection["id"])
-                await stage.konductor.barrier("b").arrive("x")
-            await stage.shown("b", progress="1/2")
-            assert controller.leader.leads
+    async with Stage(any_server.url) as stage, stage.controller() as controller:
+        await stage.api.apply(B, "b", {"expected": 2})
+        await stage.shown("b", progress="0/2")
+        with any_server.client() as client:
+            key = "konductor:{etl}:dirty"
+            await eventually(lambda: client.zcard(key) == 0, "what was looked at is taken out of the set")
+            for connection in client.client_list(_type="pubsub"):
+                client.client_kill_filter(_id=connection["id"])
+            await stage.konductor.barrier("b").arrive("x")
+        await stage.shown("b", progress="1/2")
+        assert controller.leader.leads
 
 
 async def test_the_end_is_quick_also_while_everything_is_away(fresh_server: FreshServer) -> None:

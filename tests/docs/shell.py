@@ -26,10 +26,21 @@ PATIENCE = 60.0
 
 
 class Shell:
-    """A running bash in `directory`; `substitutions` replace text of the pages in every command."""
+    """A running bash in `directory`; `substitutions` replace text of the pages in every command.
 
-    def __init__(self, directory: Path, env: Mapping[str, str], substitutions: Mapping[str, str]) -> None:
+    A command may take `patience` seconds.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        env: Mapping[str, str],
+        substitutions: Mapping[str, str],
+        *,
+        patience: float = PATIENCE,
+    ) -> None:
         self._directory = directory
+        self._patience = patience
         self._substitutions = substitutions
         self._background: list[tuple[Path, int]] = []
         self._bash = subprocess.Popen(
@@ -70,7 +81,7 @@ class Shell:
         file.touch()
         self.run(f"{text} > {file} 2>&1 &")
         try:
-            until(lambda: matches(expected, [self.restored(line) for line in _lines(file)]), "", timeout=PATIENCE)
+            until(lambda: matches(expected, [self.restored(line) for line in _lines(file)]), "", timeout=self._patience)
         except AssertionError:
             raise AssertionError(_difference(where, text, expected, _lines(file))) from None
         self._background.append((file, len(_lines(file))))
@@ -95,7 +106,7 @@ class Shell:
     def _await_end(self, text: str, out: Path) -> None:
         """Wait for the empty line that follows a command."""
         assert self._bash.stdout is not None
-        ready, _, _ = select.select([self._bash.stdout], [], [], PATIENCE)
+        ready, _, _ = select.select([self._bash.stdout], [], [], self._patience)
         assert ready, f"it does not end: $ {text}\n" + "\n".join(_lines(out))
         assert self._bash.stdout.readline() == b"\n", "the shell has ended"
 

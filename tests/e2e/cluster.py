@@ -84,7 +84,12 @@ class Namespace:
     def run(self, name: str, script: str) -> str:
         """Run a script in a pod of its own to its end; return what it printed, or fail if it fails."""
         self.apply(pod(name, script))
-        until(lambda: self._phase(name) in {"Succeeded", "Failed"}, f"pod {name} has ended", timeout=PATIENCE)
+        until(
+            lambda: self._phase(name) in {"Succeeded", "Failed"},
+            f"pod {name} has ended",
+            timeout=PATIENCE,
+            interval=0.2,
+        )
         printed = self("logs", name)
         assert self._phase(name) == "Succeeded", printed
         return printed

@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _installed() -> None:
     if not os.environ.get("KUBECONFIG"):
         pytest.skip("KUBECONFIG names no cluster")
     if not kubectl("-n", SYSTEM, "get", "deployment/konductor-controller", "--ignore-not-found", "-o", "name"):
         kubectl("apply", "-k", str(BASE))
-    kubectl("-n", SYSTEM, "rollout", "status", "deployment", "--timeout=180s")
-    kubectl("-n", SYSTEM, "rollout", "status", "statefulset", "--timeout=180s")
+        kubectl("-n", SYSTEM, "rollout", "status", "deployment", "--timeout=180s")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The pipeline of examples/ completes on a real cluster, without any annotation."""
+"""The pipeline of examples/ completes on a real cluster, written with koncli or with annotations."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ def documents(*names: str) -> Iterator[Document]:
 
 
 def with_programs(job: Document) -> Document:
-    """Return a job that can run here: the image has koncli, the other programs come from a ConfigMap.
-
-    The variables are those that one writes by hand where no webhook sets them.
-    """
+    """Return a job that can run here: the image has koncli, the other programs come from a ConfigMap."""
     spec = job["spec"]["template"]["spec"]
     for container in (*spec.get("initContainers", []), *spec["containers"]):
         container["image"] = IMAGE
-        container["env"] = [*container.get("env", []), *environment()]
         container["volumeMounts"] = [*container.get("volumeMounts", []), {"name": "programs", "mountPath": "/programs"}]
-        if container["command"][:2] == ["/bin/sh", "-c"]:
-            container["command"][2] = f"PATH=/programs:$PATH\n{container['command'][2]}"
-    spec["volumes"] = [
-        *spec.get("volumes", []),
-        {"name": "programs", "configMap": {"name": PROGRAMS, "defaultMode": 0o755}},
-    ]
+        container["command"] = ["sh", "-c", 'PATH=/programs:$PATH exec "$@"', "--", *container["command"]]
+    programs = {"name": "programs", "configMap": {"name": PROGRAMS, "defaultMode": 0o755}}
+    spec["volumes"] = [*spec.get("volumes", []), programs]
+    return job
+
+
+def with_variables(job: Document) -> Document:
+    """Return a job with the variables that one writes by hand where no webhook sets them."""
+    spec = job["spec"]["template"]["spec"]
+    for container in (*spec.get("initContainers", []), *spec["containers"]):
+        container["env"] = [*container.get("env", []), *environment()]
     return job
 
 
@@ -49,11 +50,11 @@ def claim() -> Document:
     return found
 
 
-def test_the_ten_jobs_complete_in_three_stages(namespace: Namespace) -> None:
+def run(namespace: Namespace, jobs: list[Document]) -> None:
+    """Run the pipeline to its end."""
     programs = [path for path in sorted((PIPELINE / "bin").iterdir()) if path.is_file()]
     namespace("create", "configmap", PROGRAMS, *(f"--from-file={path}" for path in programs))
     namespace.apply(claim(), *documents("barriers"))
-    jobs = [with_programs(job) for job in documents("load-jobs", "transform-jobs", "extract-jobs")]
     assert len(jobs) == 10
     namespace.apply(*jobs)
     namespace("wait", "--for=condition=Open", "barrier/extract-complete", "--timeout=120s")
@@ -64,5 +65,20 @@ def test_the_ten_jobs_complete_in_three_stages(namespace: Namespace) -> None:
         ["transform-complete", "3/3", "0", "Open"],
     ]
     namespace.until_status("semaphore/load-concurrency", {"inUse": 0, "available": 2})
-    counters = namespace.get("semaphore/load-concurrency")["status"]["counters"]
-    assert counters["granted"] == 2
+    assert namespace.get("semaphore/load-concurrency")["status"]["counters"]["grants"] == 2
+
+
+STAGES = ("load-jobs", "transform-jobs", "extract-jobs")
+
+
+def test_the_ten_jobs_complete_in_three_stages_with_the_connection_referenced_by_hand(namespace: Namespace) -> None:
+    namespace("label", "namespace", namespace.name, "konductor.io/enabled-")
+    run(namespace, [with_variables(with_programs(job)) for job in documents(*STAGES)])
+
+
+def test_in_a_labelled_namespace_they_complete_as_they_are(namespace: Namespace) -> None:
+    run(namespace, [with_programs(job) for job in documents(*STAGES)])
+
+
+def test_with_annotations_they_complete_without_calling_koncli(namespace: Namespace) -> None:
+    run(namespace, [with_programs(job) for job in documents(*(f"annotated/{stage}" for stage in STAGES))])

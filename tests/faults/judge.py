@@ -122,6 +122,13 @@ class Trial:
         goal = self.held() + number
         until(lambda: self.held() >= goal, f"{number} more leases", timeout=timeout, interval=0.02)
 
+    def first_lease_after(self, moment: float) -> float:
+        """Return when a client first got a lease that it asked for after a moment; waits for some more leases."""
+        self.await_progress(10)
+        lines = self.lines()
+        asks = {line["holder"]: line["t"] for line in lines if line["op"] == "asks"}
+        return min(float(line["t"]) for line in lines if line["op"] == "held" and asks[line["holder"]] >= moment)
+
     def moments(self, number: int) -> list[float]:
         """Return that many moments of the load (monotonic seconds), spread at random."""
         start = time.monotonic()

@@ -12,6 +12,7 @@ import pytest
 from konductor_core.client import Konductor
 from konductor_core.config import Settings
 from konductor_core.errors import Unavailable
+from tests.checker_clients import backwards
 from tests.clusters import ClusterSet, slot_of
 from tests.faults.judge import NAMESPACE, say, wait_until
 from tests.servers import until
@@ -121,6 +122,30 @@ def test_clients_follow_a_failover_of_their_master(cluster: ClusterSet, trial: T
     say(f"failover within {away:.2f} s; {this.summary()}")
     late = BACK_MS + int(away * 1000) + lag.worst_ms
     assert this.violations(late_ms=late, script_ms=5 + lag.worst_ms) == []
+
+
+def test_clients_follow_the_promotion_when_their_master_is_killed(cluster: ClusterSet, trial: Trials, lag: Lag) -> None:
+    """Nobody asks: the other masters notice after two seconds, and elect the replica. It may lack the last writes."""
+    this = trial(cluster)
+    this.begin()
+    this.await_progress(30)
+    before = cluster.owner(NAMESPACE)
+    replica = replica_of(cluster, before)
+    wait_until(time.monotonic() + this.chance.uniform(0, 0.3))
+    gone = time.monotonic()
+    before.kill()
+    until(lambda: ask_text(replica) == "role:master", "the replica took over", timeout=30)
+    promoted = time.monotonic()
+    again = this.first_lease_after(promoted)
+    before.start()
+    until(lambda: ask_text(before) == "role:slave", "the former master follows", timeout=30)
+    this.await_progress(30)
+    this.end(patience=60)
+    say(f"away {promoted - gone:.2f} s, a lease {again - promoted:.2f} s later; {this.summary()}")
+    assert (again - promoted) * 1000 < BACK_MS + lag.worst_ms
+    assert backwards(this.lines()) == []
+    with Konductor(cluster.url, namespace=NAMESPACE) as fresh:
+        assert fresh.semaphore("dock").status().waiting == 0
 
 
 def replica_of(cluster: ClusterSet, master: Server) -> Server:

@@ -11,7 +11,7 @@ import pytest
 
 from konductor_core.client import Konductor
 from tests.checker_clients import backwards
-from tests.faults.judge import NAMESPACE, Trial, say, wait_until
+from tests.faults.judge import NAMESPACE, say, wait_until
 from tests.sentinels import SentinelSet
 
 if TYPE_CHECKING:
@@ -34,12 +34,6 @@ def sentinels(request: pytest.FixtureRequest) -> Iterator[SentinelSet]:
         yield servers
 
 
-def first_lease_after(trial: Trial, moment: float) -> float:
-    trial.await_progress(10)
-    asks = {line["holder"]: line["t"] for line in trial.lines() if line["op"] == "asks"}
-    return min(float(line["t"]) for line in trial.lines() if line["op"] == "held" and asks[line["holder"]] >= moment)
-
-
 @pytest.mark.parametrize("way", ["killed", "stopped"])
 def test_clients_find_the_promoted_replica_and_tokens_keep_growing(
     sentinels: SentinelSet, trial: Trials, lag: Lag, way: str
@@ -55,7 +49,7 @@ def test_clients_find_the_promoted_replica_and_tokens_keep_growing(
     before.kill() if way == "killed" else before.pause()
     sentinels.await_other_master(before, timeout=40)
     promoted = time.monotonic()
-    again = first_lease_after(this, promoted)
+    again = this.first_lease_after(promoted)
     if way == "stopped":
         before.resume()  # it still thinks that it is the master, until the Sentinel demotes it
     this.await_progress(30)

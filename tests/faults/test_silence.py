@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.judge import NAMESPACE, PERMITS, SEMAPHORE, Trial, say
 from tests.proxy import Proxy
+from tests.servers import until
 
 if TYPE_CHECKING:
     from tests.conftest import FreshServer
@@ -21,6 +22,8 @@ UNHEARD_MS = 5_500
 """Who may not listen looks every 5 s."""
 LOOK_MS = 25_000
 """A waiter looks so often; it learns that its connections are dead one socket timeout (2 s here) later."""
+BLOCKED_MS = 30_000
+"""So long after it was sent a block without an answer shows that its own connection is dead."""
 
 
 def asleep(trial: Trial) -> tuple[Worker, Worker]:
@@ -66,18 +69,30 @@ def test_without_the_channels_everything_works_only_later(fresh_server: FreshSer
 
 @pytest.mark.slow
 def test_a_waiter_on_a_dead_connection_is_not_stuck(redis_server: Server, trial: Trials, lag: Lag) -> None:
-    """All connections of both are open and dead, as behind a firewall that forgot them; they look again."""
+    """All connections are open and dead, as behind a firewall that forgot them; the waiters look again.
+
+    One has looked in vain when it is granted: it has another connection by then, but not to be woken on.
+    """
     with Proxy(redis_server) as proxy:
         this = trial(redis_server, url=f"{proxy.tcp_url}?socket_timeout=2")
         lease = this.k.semaphore(SEMAPHORE).acquire(permits=PERMITS, ttl=100, holder="first")
+        this.k.semaphore("other").define(permits=1)
+        other = this.k.semaphore("other").acquire(ttl=100, holder="first")
         waiter, listener = asleep(this)
+        unwoken = this.crew.start("serve")
+        unwoken.tell("acquire", name="other", permits=1, holder="second", ttl="20s")
+        unwoken.hear_text("position")
         proxy.strand()
         start = open_barrier(this)
         lease.release()
         held = waiter.hear("held", timeout=80)["t"] - start
         opened = listener.hear("opened", timeout=80)["t"] - start
-        say(f"on dead connections: queue {held:.1f} s, barrier {opened:.1f} s")
+        until(lambda: time.monotonic() > start + 28, "the third has looked", timeout=30)
+        other.release()
+        woken = unwoken.hear("held", timeout=80)["t"] - start
+        say(f"on dead connections: queue {held:.1f} s, barrier {opened:.1f} s, one that had looked {woken:.1f} s")
         assert max(held, opened) * 1000 < LOOK_MS + 2_000 + 1_000 + lag.worst_ms
+        assert 28_000 < woken * 1000 < BLOCKED_MS + 1_000 + lag.worst_ms
 
 
 def test_steps_of_the_clients_wall_clock_change_nothing(redis_server: Server, trial: Trials, lag: Lag) -> None:

@@ -273,12 +273,13 @@ def test_a_cycle_that_was_named_is_waited_for_over_a_reset() -> None:
 # ----------------------------------------------------------------- arriving
 
 
-def arrived(stage: Stage, code: str = "arrived", *, cycle: str = "1", phase: str = "Waiting") -> None:
+def arrived(stage: Stage, code: str = "arrived", *, cycle: str = "1", phase: str = "Waiting", acks: int = 0) -> None:
     assert stage.at(Call).script.name == "barrier_arrive"
     if code == "absent":
         stage.reply("absent", -1, "", "0", 0, 0, 0, "", "")
     else:
-        stage.reply(code, -1, NOW_EPOCH, cycle, 2, 5, 5, phase, "timeout with 2/5 arrived" if code == "failed" else "")
+        reason = "timeout with 2/5 arrived" if code == "failed" else ""
+        stage.reply(code, -1, NOW_EPOCH, cycle, 2, 5, 5, phase, reason, acks=acks)
 
 
 @pytest.mark.parametrize("code, counted", [("arrived", True), ("already", False), ("open", False)])
@@ -363,3 +364,24 @@ def test_arrive_and_wait_learns_of_a_replacement_at_a_look_too(code: str) -> Non
     arrived(stage)
     looked(stage, code, epoch=NEW_EPOCH)
     assert isinstance(stage.error, Replaced)
+
+
+# ----------------------------------------------------------------- replicas
+
+
+def test_an_arrival_that_enough_replicas_have_is_counted() -> None:
+    stage = Stage(arrive(KEYS, "a", 0, replicas=1))
+    assert stage.at(Call).replicas == 1
+    arrived(stage, acks=1)
+    assert stage.result.counted
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_an_arrival_that_too_few_replicas_have_is_not_called_one(waits: bool) -> None:  # noqa: FBT001
+    """It may be counted, or not after a failover: to arrive again under the same id is right in both cases."""
+    flow = arrive_and_wait(KEYS, "a", None, 0, replicas=2) if waits else arrive(KEYS, "a", 0, replicas=2)
+    stage = Stage(flow)
+    arrived(stage, acks=1)
+    assert isinstance(stage.error, Unavailable)
+    assert "1 of 2 replicas acknowledged the arrival at barrier/b" in str(stage.error)
+    assert "same id" in str(stage.error.hint)

@@ -168,17 +168,18 @@ def test_what_a_job_can_not_have_is_refused_by_name(
 
 @pytest.mark.parametrize("place", ["template", "pod"])
 @pytest.mark.parametrize(
-    "name,value,text",
+    "given,text",
     [
-        ("wait-barier", "ready", "did you mean konductor.io/wait-barrier?"),
-        ("wait-barrier", "UPPER", "is not valid: use lower-case letters"),
-        ("acquire-mutex", "m", "konductor.io/acquire-mutex"),
-        ("on-lost", "signal", "signal can't be had here"),
+        ("wait-barier=ready", "did you mean konductor.io/wait-barrier?"),
+        ("wait-barrier=UPPER", "is not valid: use lower-case letters"),
+        ("acquire-mutex=m", "konductor.io/acquire-mutex"),
+        ("on-lost=signal", "signal can't be had here"),
     ],
 )
 def test_annotations_that_cannot_be_heeded_are_refused_by_name(
-    tmp_path: Path, place: str, name: str, value: str, text: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, place: str, given: str, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    name, _, value = given.partition("=")
     manifest = job("work", "true")
     annotations = {f"konductor.io/{name}": value, "other.io/x": "1"}
     if name == "on-lost":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from konductor_core.aio import AsyncKonductor
+from konductor_core.async_lease import withdrawn_if_cancelled
 from konductor_core.client import Konductor
 from konductor_core.errors import LeaseLost, Unavailable
 from konductor_core.flows.leases import Released
@@ -168,3 +170,80 @@ def test_closing_ends_every_wait_and_closes_every_connection(redis_server: Serve
 
         run(redis_server.url, work)
         until(lambda: len(client.client_list()) == before, "no connection is left")
+
+
+def test_a_request_that_is_cancelled_at_any_moment_of_its_grant_holds_nothing(
+    redis_server: Server, k: Konductor
+) -> None:
+    """Also after its flow has ended, when nothing in it could give back any more."""
+    semaphore = k.semaphore("one")
+    ended: list[str] = []
+
+    async def at(konductor: AsyncKonductor, turns: int) -> None:
+        lease = semaphore.acquire(holder="before")
+        task = asyncio.ensure_future(take(konductor))
+        await asyncio.to_thread(until, lambda: semaphore.status().waiting == 1, "the task waits")
+        lease.release()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        try:
+            await (await task).release()
+            ended.append("held")
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+        status = semaphore.status()
+        assert (status.in_use, status.waiting) == (0, 0), f"after {turns} turns of the loop"
+
+    async def take(konductor: AsyncKonductor) -> AsyncLease:
+        return await konductor.semaphore("one").acquire(holder="task")
+
+    async def work(konductor: AsyncKonductor) -> None:
+        for turns in range(60):
+            await at(konductor, turns)
+
+    run(redis_server.url, work)
+    assert set(ended) == {"held", "cancelled"}
+
+
+def test_what_a_flow_got_before_its_task_was_cancelled_is_given_back(redis_server: Server, k: Konductor) -> None:
+    async def work(konductor: AsyncKonductor) -> None:
+        verbs = konductor.semaphore("one")._verbs
+        ask = verbs.ask(1, None, 0, "task", force=False)
+
+        async def cancelled_late() -> None:
+            async with withdrawn_if_cancelled(konductor.driver, ask):
+                await konductor.driver.run(verbs.acquire(ask, 0, must_exist=False))
+                assert holders(k) == ["task"]
+                raise asyncio.CancelledError
+
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled_late()
+
+    run(redis_server.url, work)
+    assert holders(k) == []
+
+
+def test_to_open_a_connection_to_wait_on_takes_no_longer_than_the_wait(redis_server: Server) -> None:
+    """New connections hang in their first command, while those there are work."""
+    took: list[float] = []
+
+    async def impatient(verb: Awaitable[object]) -> None:
+        start = monotonic()
+        with pytest.raises(Unavailable, match="does not answer"):
+            await verb
+        took.append(monotonic() - start)
+
+    with Proxy(redis_server) as proxy:
+        url = f"redis://127.0.0.1:{proxy.port}/1"
+
+        async def work(konductor: AsyncKonductor) -> None:
+            await konductor.semaphore("one").define(permits=1)
+            await konductor.barrier("all").define(expected=2)
+            await konductor.semaphore("one").acquire(ttl=60, holder="first")
+            proxy.swallow_reply("SELECT", times=100)
+            await impatient(konductor.semaphore("one").acquire(timeout=0.4).__aenter__())
+            await impatient(konductor.barrier("all").wait(timeout=0.4))
+
+        run(url, work)
+    assert max(took) < 4, took

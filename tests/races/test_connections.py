@@ -109,3 +109,13 @@ def test_closing_ends_every_wait_and_closes_every_connection(redis_server: Serve
             thread.join(10)
         assert ended == [Unavailable] * THREADS
         until(lambda: connections(client) == 0, "no connection is left")
+
+
+def test_nudges_that_are_closed_give_their_connection_back(redis_server: Server) -> None:
+    with redis_server.client() as client, Konductor(redis_server.url, namespace="races") as k:
+        for _ in range(3):
+            nudges = k.nudges(interval=5)
+            assert next(nudges) is None
+            assert client.pubsub_numsub("konductor:{races}:nudge")[0][1] == 1
+            nudges.close()
+            until(lambda: client.pubsub_numsub("konductor:{races}:nudge")[0][1] == 0, "nobody listens")

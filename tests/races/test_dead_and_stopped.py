@@ -33,14 +33,20 @@ def waiter(place: Place, name: str, who: str, ttl: str = "30s") -> Worker:
     return worker
 
 
+def die(worker: Worker, ttl: str) -> None:
+    """Let a holder renew its lease for the last time, then kill it. Whoever was to wait waits by then."""
+    worker.ask("renew", "renewed", ttl=ttl)
+    worker.kill()
+
+
 def test_a_killed_holder_hands_on_within_200_ms_of_its_ttl(place: Place, lag: Lag) -> None:
     place.k.semaphore("one").define(permits=1)
     late = []
     with place.record("one") as recorder:
         for turn in range(4):
-            dying = holder(place, "one", f"dead-{turn}", "400ms")
+            dying = holder(place, "one", f"dead-{turn}", "30s")
             heir = waiter(place, "one", f"heir-{turn}")
-            dying.kill()
+            die(dying, "400ms")
             heir.hear("held")
             ttl_end = int(recorder.find("expired", f"dead-{turn}").detail)
             late.append(recorder.find("granted", f"heir-{turn}").at_ms - ttl_end)
@@ -98,8 +104,8 @@ def test_dead_waiters_ahead_cost_the_first_living_one_at_most_two_claim_windows(
     for place in places:
         few = _Line(place, "few", "5m", dead=2)
         many = _Line(place, "many", "5m", dead=5)
-        abandoned = _Line(place, "abandoned", "2s", dead=2)
-        abandoned.holder.kill()
+        abandoned = _Line(place, "abandoned", "5m", dead=2)
+        die(abandoned.holder, "2s")
         few.holder.ask("release", "released")
         many.holder.ask("release", "released")
         lines += [few, many, abandoned]

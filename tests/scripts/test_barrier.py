@@ -65,6 +65,15 @@ def test_a_repeated_request_answers_as_the_first_time(bench: Bench) -> None:
     assert bench.k.barrier("b").status().counters == {"repeats": 0}
 
 
+def test_a_repeated_arrival_is_a_write_so_that_who_waits_for_replicas_waits_for_it(bench: Bench) -> None:
+    bench.barrier(2)
+    arrive(bench, "r1", "a")
+    key = next(key for key in bench.client.scan_iter() if "did:r1" in str(key))
+    bench.client.pexpire(key, SECOND)
+    arrive(bench, "r1", "a")
+    assert bench.client.pttl(key) > 30 * SECOND
+
+
 def test_an_arrival_after_opening_succeeds_and_counts_no_more(bench: Bench) -> None:
     barrier = bench.barrier(1)
     barrier.arrive("a")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -234,7 +234,9 @@ def test_a_grants_file_that_nobody_can_read_is_no_grant(pod: Pod) -> None:
 
 def test_the_probe_costs_little(pod: Pod) -> None:
     trace = [sys.executable, "-X", "importtime", "-m", "sidecar.main", "ready"]
-    done = subprocess.run(trace, env=pod.env | {"PYTHONPATH": os.getcwd()}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        trace, env=pod.env | {"PYTHONPATH": str(Path.cwd())}, capture_output=True, text=True, check=False
+    )
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert done.returncode == 1
     assert not imported & {"click", "redis", "asyncio", "pathlib"}
