@@ -24,6 +24,8 @@ __all__ = ["Held", "Ledger"]
 
 CALL: Final = 5.0
 """Seconds that one call to Redis is given on which the pod's containers do not wait."""
+REMEMBERED: Final = 100
+"""How many losses of leases that were acquired through the API can be read there."""
 SHOWN_MS: Final = 500
 """By how much the end of a lease has to move before it is written down again."""
 
@@ -138,6 +140,9 @@ class Ledger:
             self.save()
         for held in [each for each in self.entries if not each.reported]:
             await self._report(held)
+        forgotten = [each for each in self.entries if each.state == LOST and each.reported and not each.grant.shown]
+        for held in forgotten[:-REMEMBERED]:
+            self.entries.remove(held)
 
     async def _look_at_endless(self, held: Held) -> None:
         if boot_ms() - held.looked_ms < HEARTBEAT:
@@ -189,6 +194,8 @@ class Ledger:
         if held.grant.shown:
             with suppress(OSError):
                 self.volume.show_state(held.grant, held.state)
+        elif held.state == RELEASED:
+            self.entries.remove(held)
         self.save()
         return outcome
 

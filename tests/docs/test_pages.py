@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_shows_is_what_happens(page: str, pages: Runner) -> None:
-    if "redis-cli " in (ROOT / page).read_text(encoding="utf-8") and shutil.which("redis-cli") is None:
-        if os.environ.get("CI", "").lower() == "true":
-            pytest.fail("redis-cli is not installed")
-        pytest.skip("redis-cli is not installed")
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for program in ("redis-cli", "curl"):
+        if f"{program} " in text and shutil.which(program) is None:
+            if os.environ.get("CI", "").lower() == "true":
+                pytest.fail(f"{program} is not installed")
+            pytest.skip(f"{program} is not installed")
     pages.run(page)
