@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from koncli.app import Defined
 
-KINDS: tuple[Kind, ...] = (Kind.BARRIER, Kind.SEMAPHORE)
+KINDS: tuple[Kind, ...] = (Kind.BARRIER, Kind.SEMAPHORE, Kind.WAITGROUP)
 """The kinds that have a module; everything that goes through all kinds goes through these."""
 
 

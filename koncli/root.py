@@ -12,6 +12,7 @@ import click
 from koncli.app import App
 from koncli.options import VerbGroup
 from konductor_core import __version__
+from konductor_core.identity import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "barrier": ("koncli.barrier:barrier", "Wait until enough have arrived."),
     "semaphore": ("koncli.semaphore:semaphore", "Share a number of permits."),
+    "waitgroup": ("koncli.waitgroup:waitgroup", "Wait until all members are done."),
     "apply": ("koncli.apply:apply", "Create or update the objects of manifests."),
     "delete": ("koncli.apply:delete", "Delete objects by manifest, name or label."),
     "get": ("koncli.get:get", "Show objects of one, several or all kinds."),
@@ -33,7 +35,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command → where it is and what it does, so that help and completion need not import it."""
 
-ALIASES = {"bar": "barrier", "barriers": "barrier", "sem": "semaphore", "semaphores": "semaphore"}
+ALIASES = {alias: kind.key for kind in Kind for alias in (kind.short, kind.plural) if kind.key in COMMANDS}
+"""Short name or plural of a kind → its command."""
 
 
 class Root(VerbGroup):

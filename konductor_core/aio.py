@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from konductor_core import identity
+from konductor_core.async_handles import AsyncHandle
+from konductor_core.async_latches import AsyncWaitGroup
 from konductor_core.async_lease import Acquiring, AsyncGuard, AsyncLease, withdrawn_if_cancelled
 from konductor_core.config import Settings
 from konductor_core.drivers.aio import AsyncDriver
 from konductor_core.flows import objects
 from konductor_core.flows.leases import Hold
+from konductor_core.latch_verbs import WaitGroupVerbs
 from konductor_core.verbs import PATIENCE, BarrierVerbs, Caller, SemaphoreVerbs, several
 
 if TYPE_CHECKING:
@@ -19,16 +22,14 @@ if TYPE_CHECKING:
     from konductor_core.flows.barriers import Arrived, Opened
     from konductor_core.flows.leases import Released
     from konductor_core.flows.objects import Defined
-    from konductor_core.flows.steps import Flow, Progress
+    from konductor_core.flows.steps import Progress
     from konductor_core.identity import Kind
-    from konductor_core.models import BarrierSpec, BarrierStatus, Event, Policy, SemaphoreSpec, SemaphoreStatus
+    from konductor_core.models import BarrierSpec, BarrierStatus, Policy, SemaphoreSpec, SemaphoreStatus
     from konductor_core.verbs import Duration
 
     Notify = Callable[[Progress], None]
 
 __all__ = ["AsyncBarrier", "AsyncKonductor", "AsyncSemaphore"]
-
-T = TypeVar("T")
 
 
 class AsyncKonductor:
@@ -65,6 +66,10 @@ class AsyncKonductor:
     def barrier(self, name: str) -> AsyncBarrier:
         """Return the handle of a barrier, whether it exists or not."""
         return AsyncBarrier(self.driver, BarrierVerbs(self._caller, name))
+
+    def waitgroup(self, name: str) -> AsyncWaitGroup:
+        """Return the handle of a wait group, whether it exists or not."""
+        return AsyncWaitGroup(self.driver, WaitGroupVerbs(self._caller, name))
 
     async def acquire(
         self,
@@ -106,36 +111,7 @@ class AsyncKonductor:
         await self.close()
 
 
-class _AsyncHandle:
-    """What all kinds can do."""
-
-    _verbs: SemaphoreVerbs | BarrierVerbs
-
-    def __init__(self, driver: AsyncDriver) -> None:
-        self._driver = driver
-
-    async def _run(self, flow: Flow[T], notify: Notify | None = None) -> T:
-        return await self._driver.run(flow, notify=notify)
-
-    @property
-    def name(self) -> str:
-        """The object's name."""
-        return self._verbs.keys.name
-
-    async def reset(self) -> str:
-        """Start a new epoch at once, with nothing carried over; return it. Raises `NotFound`."""
-        return await self._run(self._verbs.reset())
-
-    async def delete(self, owner: str = "cli") -> bool:
-        """Delete the object; False if there was none. Raises `Owned` if a custom resource owns it."""
-        return await self._run(self._verbs.delete(owner))
-
-    async def events(self, limit: int = 100, since_id: str | None = None) -> list[Event]:
-        """Return the newest `limit` events in order, or the first `limit` after event `since_id`."""
-        return await self._run(self._verbs.events(limit, since_id))
-
-
-class AsyncSemaphore(_AsyncHandle):
+class AsyncSemaphore(AsyncHandle):
     """A number of permits, held under leases; see `Semaphore`."""
 
     _verbs: SemaphoreVerbs
@@ -232,7 +208,7 @@ class AsyncSemaphore(_AsyncHandle):
         return AsyncGuard(self.acquire, acquire)
 
 
-class AsyncBarrier(_AsyncHandle):
+class AsyncBarrier(AsyncHandle):
     """A number of arrivals that many wait for; see `Barrier`."""
 
     _verbs: BarrierVerbs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from konductor_core import identity, keys
 from konductor_core.config import Settings
@@ -12,6 +12,9 @@ from konductor_core.drivers.sync import Driver
 from konductor_core.errors import KonductorError
 from konductor_core.flows import objects
 from konductor_core.flows.leases import Hold
+from konductor_core.handles import Handle
+from konductor_core.latch_verbs import WaitGroupVerbs
+from konductor_core.latches import WaitGroup
 from konductor_core.lease import Guard, Lease
 from konductor_core.verbs import PATIENCE, BarrierVerbs, Caller, SemaphoreVerbs, several
 
@@ -22,16 +25,14 @@ if TYPE_CHECKING:
     from konductor_core.flows.leases import Released
     from konductor_core.flows.objects import Defined
     from konductor_core.flows.permits import Ask
-    from konductor_core.flows.steps import Flow, Progress
+    from konductor_core.flows.steps import Progress
     from konductor_core.identity import Kind
-    from konductor_core.models import BarrierSpec, BarrierStatus, Event, Policy, SemaphoreSpec, SemaphoreStatus
+    from konductor_core.models import BarrierSpec, BarrierStatus, Policy, SemaphoreSpec, SemaphoreStatus
     from konductor_core.verbs import Duration
 
     Notify = Callable[[Progress], None]
 
 __all__ = ["Barrier", "Konductor", "Semaphore"]
-
-T = TypeVar("T")
 
 
 class Konductor:
@@ -69,6 +70,10 @@ class Konductor:
     def barrier(self, name: str) -> Barrier:
         """Return the handle of a barrier, whether it exists or not."""
         return Barrier(self.driver, BarrierVerbs(self._caller, name))
+
+    def waitgroup(self, name: str) -> WaitGroup:
+        """Return the handle of a wait group, whether it exists or not."""
+        return WaitGroup(self.driver, WaitGroupVerbs(self._caller, name))
 
     def acquire(
         self,
@@ -132,36 +137,7 @@ def _withdrawn_if_interrupted(driver: Driver, ask: Ask) -> Iterator[None]:
         raise
 
 
-class _Handle:
-    """What all kinds can do."""
-
-    _verbs: SemaphoreVerbs | BarrierVerbs
-
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
-
-    def _run(self, flow: Flow[T], notify: Notify | None = None) -> T:
-        return self._driver.run(flow, notify=notify)
-
-    @property
-    def name(self) -> str:
-        """The object's name."""
-        return self._verbs.keys.name
-
-    def reset(self) -> str:
-        """Start a new epoch at once, with nothing carried over; return it. Raises `NotFound`."""
-        return self._run(self._verbs.reset())
-
-    def delete(self, owner: str = "cli") -> bool:
-        """Delete the object; False if there was none. Raises `Owned` if a custom resource owns it."""
-        return self._run(self._verbs.delete(owner))
-
-    def events(self, limit: int = 100, since_id: str | None = None) -> list[Event]:
-        """Return the newest `limit` events in order, or the first `limit` after event `since_id`."""
-        return self._run(self._verbs.events(limit, since_id))
-
-
-class Semaphore(_Handle):
+class Semaphore(Handle):
     """A number of permits, held under leases. Every method raises `Unavailable` when Redis is."""
 
     _verbs: SemaphoreVerbs
@@ -255,7 +231,7 @@ class Semaphore(_Handle):
         return Guard(self.acquire, acquire)
 
 
-class Barrier(_Handle):
+class Barrier(Handle):
     """A number of arrivals that many wait for. Every method raises `Unavailable` when Redis is."""
 
     _verbs: BarrierVerbs

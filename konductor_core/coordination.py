@@ -12,12 +12,11 @@ from konductor_core.annotation_values import Values
 from konductor_core.annotations import ACQUIRES, ARRIVES, PREFIX, RESERVED, WAITS, Annotation
 from konductor_core.durations import MIN_KEPT_TTL
 from konductor_core.errors import InvalidInput, did_you_mean, quoted
-from konductor_core.identity import COUNT_MAX, PRIORITY_MAX
+from konductor_core.identity import COUNT_MAX, PRIORITY_MAX, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from konductor_core.identity import Kind
     from konductor_core.quantities import Amount
 
 __all__ = ["Acquire", "Arrive", "Coordination", "Wait"]
@@ -52,6 +51,11 @@ class Arrive:
 
     kind: Kind
     name: str
+
+    @property
+    def verb(self) -> str:
+        """What the library calls it."""
+        return "done" if self.kind is Kind.WAITGROUP else "arrive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

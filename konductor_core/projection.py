@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from konductor_core.durations import rfc3339
 from konductor_core.models.barrier import BarrierStatus
 from konductor_core.models.semaphore import SemaphoreStatus
+from konductor_core.models.waitgroup import WaitGroupStatus
 from konductor_core.schema import LEFT_OUT
 
 if TYPE_CHECKING:
@@ -29,7 +30,12 @@ MAX_BYTES: Final = 512 * 1024
 
 _NO_NEWS: Final = frozenset({"counters", "observedEvent"})
 
-_LISTS: Final = {"holders": "holdersTotal", "waiters": "waiting", "arrivals": "arrivalsTotal"}
+_LISTS: Final = {
+    "holders": "holdersTotal",
+    "waiters": "waiting",
+    "arrivals": "arrivalsTotal",
+    "members": "membersTotal",
+}
 """The lists that may be cut, and the field that has their true length."""
 
 
@@ -109,6 +115,9 @@ def _conditions(status: Status) -> list[_Condition]:
         case SemaphoreStatus():
             free = f"{status.available} of {status.spec.permits} permits are free."
             return [_Condition("Available", holds=status.available > 0, reason=status.phase, message=free)]
+        case WaitGroupStatus():
+            left = f"{status.counter} of {status.added} members are not done."
+            return [_Condition("Done", holds=status.phase == "Done", reason=status.phase, message=left)]
         case _:
             return []
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from konductor_core.config import Settings
     from konductor_core.flows.steps import Flow
-    from konductor_core.models import BarrierStatus, Event, Policy, SemaphoreStatus
+    from konductor_core.models import BarrierStatus, Event, Policy, SemaphoreStatus, Spec
 
-__all__ = ["BarrierVerbs", "Caller", "Duration", "SemaphoreVerbs", "several"]
+__all__ = ["BarrierVerbs", "Caller", "Duration", "ObjectVerbs", "SemaphoreVerbs", "several", "timeout_ms"]
 
 Duration: TypeAlias = "str | float | timedelta"
 
@@ -78,7 +78,7 @@ def timeout_ms(value: Duration | None, what: str = "timeout") -> int | None:
     return None if value is None else to_ms(value, what=what)
 
 
-class _Verbs:
+class ObjectVerbs:
     """What all kinds can do."""
 
     kind: Kind
@@ -87,9 +87,7 @@ class _Verbs:
         self.caller = caller
         self.keys = ObjectKeys(caller.namespace, self.kind, identity.check_name(name))
 
-    def define(
-        self, spec: SemaphoreSpec | BarrierSpec, labels: Mapping[str, str] | None, owner: str
-    ) -> Flow[objects.Defined]:
+    def define(self, spec: Spec, labels: Mapping[str, str] | None, owner: str) -> Flow[objects.Defined]:
         """Create the object or bring it to this spec."""
         return objects.define(self.keys, spec, labels, owner)
 
@@ -106,7 +104,7 @@ class _Verbs:
         return objects.events(self.keys, identity.check_count(limit, "limit", 1), since_id)
 
 
-class SemaphoreVerbs(_Verbs):
+class SemaphoreVerbs(ObjectVerbs):
     """Everything a semaphore can be asked."""
 
     kind = Kind.SEMAPHORE
@@ -194,7 +192,7 @@ class SemaphoreVerbs(_Verbs):
         return snapshots.read_semaphore(self.keys)
 
 
-class BarrierVerbs(_Verbs):
+class BarrierVerbs(ObjectVerbs):
     """Everything a barrier can be asked."""
 
     kind = Kind.BARRIER

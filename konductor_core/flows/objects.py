@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from konductor_core.keys import ObjectKeys
+    from konductor_core.models import Spec
 
 __all__ = ["Defined", "arguments", "define", "delete", "events", "list_objects", "reset"]
 
-_MECHANISM: Final = {Kind.SEMAPHORE: "permit", Kind.BARRIER: "barrier"}
+_MECHANISM: Final = {Kind.SEMAPHORE: "permit", Kind.BARRIER: "barrier", Kind.WAITGROUP: "waitgroup"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +36,26 @@ class Defined:
 
 
 def _script(kind: Kind, verb: str) -> Script:
-    return SCRIPTS[f"{_MECHANISM[kind]}_{verb}"]
+    own = f"{_MECHANISM[kind]}_{verb}"
+    return SCRIPTS[own if own in SCRIPTS else f"latch_{verb}"]
 
 
 def _keys(kind: Kind, keys: ObjectKeys) -> tuple[str, ...]:
     return keys.permits if _MECHANISM[kind] == "permit" else keys.latch
 
 
-def arguments(spec: SemaphoreSpec | BarrierSpec) -> tuple[str | int, ...]:
+def arguments(spec: Spec) -> tuple[str | int, ...]:
     """Return a spec as the scripts take it."""
-    if isinstance(spec, SemaphoreSpec):
-        return (spec.permits, spec.ttl_ms, spec.policy, spec.max_bypass_ms)
-    return (spec.expected, spec.quorum or 0, spec.timeout_ms or 0, int(spec.cyclic))
+    match spec:
+        case SemaphoreSpec():
+            return (spec.permits, spec.ttl_ms, spec.policy, spec.max_bypass_ms)
+        case BarrierSpec():
+            return (spec.expected, spec.quorum or 0, spec.timeout_ms or 0, int(spec.cyclic))
+        case _:
+            return ()
 
 
-def define(
-    keys: ObjectKeys, spec: SemaphoreSpec | BarrierSpec, labels: Mapping[str, str] | None, owner: str
-) -> Flow[Defined]:
+def define(keys: ObjectKeys, spec: Spec, labels: Mapping[str, str] | None, owner: str) -> Flow[Defined]:
     """Create the object or bring it to this spec. Raises `Owned` if a custom resource owns it and it would change."""
     text = json.dumps(dict(labels or {}), sort_keys=True, separators=(",", ":"))
     answer = yield Call(_script(spec.kind, "define"), _keys(spec.kind, keys), (owner, text, *arguments(spec)))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from konductor_core.models.objects import Event, Status
     from konductor_core.models.registry import SPECS
     from konductor_core.models.semaphore import Holder, Policy, SemaphorePhase, SemaphoreSpec, SemaphoreStatus, Waiter
+    from konductor_core.models.waitgroup import Member, WaitGroupPhase, WaitGroupSpec, WaitGroupStatus
 
 __all__ = [
     "SPECS",
@@ -25,6 +26,7 @@ __all__ = [
     "BarrierStatus",
     "Event",
     "Holder",
+    "Member",
     "Model",
     "Policy",
     "SemaphorePhase",
@@ -32,6 +34,9 @@ __all__ = [
     "SemaphoreStatus",
     "Spec",
     "Status",
+    "WaitGroupPhase",
+    "WaitGroupSpec",
+    "WaitGroupStatus",
     "Waiter",
 ]
 
@@ -43,6 +48,7 @@ _WHERE: Final = {
     "BarrierStatus": "barrier",
     "Event": "objects",
     "Holder": "semaphore",
+    "Member": "waitgroup",
     "Model": "base",
     "Policy": "semaphore",
     "SemaphorePhase": "semaphore",
@@ -50,6 +56,9 @@ _WHERE: Final = {
     "SemaphoreStatus": "semaphore",
     "Spec": "base",
     "Status": "objects",
+    "WaitGroupPhase": "waitgroup",
+    "WaitGroupSpec": "waitgroup",
+    "WaitGroupStatus": "waitgroup",
     "Waiter": "semaphore",
 }
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from konductor_core.models.barrier import BarrierSpec, BarrierStatus
 from konductor_core.models.semaphore import SemaphoreSpec, SemaphoreStatus
+from konductor_core.models.waitgroup import WaitGroupSpec, WaitGroupStatus
 
 if TYPE_CHECKING:
     from konductor_core.identity import Kind
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SPECS", "STATUSES"]
 
-SPECS: Final[dict[Kind, type[Spec]]] = {spec.kind: spec for spec in (BarrierSpec, SemaphoreSpec)}
+SPECS: Final[dict[Kind, type[Spec]]] = {spec.kind: spec for spec in (BarrierSpec, SemaphoreSpec, WaitGroupSpec)}
 """Kind -> the class of its spec."""
 
-STATUSES: Final[dict[Kind, type[Status]]] = {status.kind: status for status in (BarrierStatus, SemaphoreStatus)}
+STATUSES: Final[dict[Kind, type[Status]]] = {
+    status.kind: status for status in (BarrierStatus, SemaphoreStatus, WaitGroupStatus)
+}
 """Kind -> the class of its status."""
