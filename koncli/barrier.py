@@ -97,7 +97,7 @@ def arrive(
     if wait:
         with Waiting(label) as progress:
             opened = handle.arrive_and_wait(holder=who, timeout=timeout, on_progress=progress)
-        text = f"{label} is open: {opened.arrived}/{opened.needed} arrived"
+        text = f"{label} is {opened.summary}"
         fields = {"arrivalId": who, "phase": "Open", "arrived": opened.arrived, "needed": opened.needed}
         report(app, Kind.BARRIER, name, text, _with_cycle(fields, opened.cycle))
         return
@@ -148,7 +148,7 @@ def wait(
             )
         )
     fields = {"phase": "Open", "arrived": opened.arrived, "needed": opened.needed}
-    text = f"{label} is open: {opened.arrived}/{opened.needed} arrived"
+    text = f"{label} is {opened.summary}"
     report(app, Kind.BARRIER, name, text, _with_cycle(fields, opened.cycle))
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from koncli.app import App
-from koncli.kinds import KINDS
 from koncli.options import VerbGroup
 from konductor_core import __version__
+from konductor_core.identity import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lease": ("koncli.lease:lease", "Give a role to one holder at a time."),
     "mutex": ("koncli.mutex:mutex", "Lock what one may do at a time."),
     "rwmutex": ("koncli.rwmutex:rwmutex", "Lock to read together, or to write alone."),
+    "waitgroup": ("koncli.waitgroup:waitgroup", "Wait until all members are done."),
     "apply": ("koncli.apply:apply", "Create or update the objects of manifests."),
     "delete": ("koncli.apply:delete", "Delete objects by manifest, name or label."),
     "get": ("koncli.get:get", "Show objects of one, several or all kinds."),
@@ -37,7 +38,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command → where it is and what it does, so that help and completion need not import it."""
 
-ALIASES = {word: kind.key for kind in KINDS for word in (kind.short, kind.plural)}
+ALIASES = {alias: kind.key for kind in Kind for alias in (kind.short, kind.plural) if kind.key in COMMANDS}
+"""Short name or plural of a kind → its command."""
 
 
 class Root(VerbGroup):

@@ -26,6 +26,7 @@ _WHERE = {
     (
         "AlreadyWaiting",
         "BarrierFailed",
+        "BelowZero",
         "Denied",
         "Failed",
         "Impossible",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from konductor_core.config import Settings as Settings
     from konductor_core.errors import AlreadyWaiting as AlreadyWaiting
     from konductor_core.errors import BarrierFailed as BarrierFailed
+    from konductor_core.errors import BelowZero as BelowZero
     from konductor_core.errors import Denied as Denied
     from konductor_core.errors import Failed as Failed
     from konductor_core.errors import Impossible as Impossible
@@ -69,6 +71,7 @@ __all__ = [
     "AlreadyWaiting",
     "AsyncKonductor",
     "BarrierFailed",
+    "BelowZero",
     "Denied",
     "Failed",
     "Impossible",

@@ -13,9 +13,11 @@ from konductor_core.drivers.aio import AsyncDriver
 from konductor_core.flows import objects
 from konductor_core.flows.leases import Hold
 from konductor_core.handles.async_barrier import AsyncBarrier
+from konductor_core.handles.async_latches import AsyncWaitGroup
 from konductor_core.handles.async_leases import AsyncNamedLease
 from konductor_core.handles.async_locks import AsyncMutex, AsyncRWMutex
 from konductor_core.handles.async_permits import AsyncPermitHandle, AsyncSemaphore
+from konductor_core.latch_verbs import WaitGroupVerbs
 from konductor_core.permit_verbs import LeaseVerbs, MutexVerbs, RWMutexVerbs, SemaphoreVerbs, several
 from konductor_core.verbs import BarrierVerbs, Caller
 
@@ -81,6 +83,10 @@ class AsyncKonductor:
     def barrier(self, name: str) -> AsyncBarrier:
         """Return the handle of a barrier, whether it exists or not."""
         return AsyncBarrier(self.driver, BarrierVerbs(self._caller, name))
+
+    def waitgroup(self, name: str) -> AsyncWaitGroup:
+        """Return the handle of a wait group, whether it exists or not."""
+        return AsyncWaitGroup(self.driver, WaitGroupVerbs(self._caller, name))
 
     async def acquire(
         self,

@@ -60,6 +60,12 @@ class Annotation(StrEnum):
         "The pod waits until each of these barriers is open, one after the other, before its own containers start.",
         "extract-complete, schema-ready:10m",
     )
+    WAIT_WAITGROUP = (
+        "wait-waitgroup",
+        "`name` or `name:timeout`, several with commas",
+        "The pod waits until no member of these wait groups is left; also for the first one to be added.",
+        "partitions:1h",
+    )
     WAIT_TIMEOUT = (
         "wait-timeout",
         "a duration",
@@ -141,6 +147,12 @@ class Annotation(StrEnum):
         "Barriers at which the pod arrives when it has succeeded.",
         "extract-complete",
     )
+    DONE_WAITGROUP = (
+        "done-waitgroup",
+        "names, several with commas",
+        "Wait groups in which the pod is done when it has succeeded, as a member under its own id.",
+        "partitions",
+    )
     ARRIVE_ON = (
         "arrive-on",
         "`success` (default), `completion` or `start`",
@@ -212,7 +224,7 @@ class Annotation(StrEnum):
     )
 
 
-WAITS: Final = {Kind.BARRIER: Annotation.WAIT_BARRIER}
+WAITS: Final = {Kind.BARRIER: Annotation.WAIT_BARRIER, Kind.WAITGROUP: Annotation.WAIT_WAITGROUP}
 """Which annotation waits for objects of a kind."""
 
 ACQUIRES: Final = {
@@ -223,14 +235,12 @@ ACQUIRES: Final = {
 }
 """Which annotation acquires objects of a kind."""
 
-ARRIVES: Final = {Kind.BARRIER: Annotation.ARRIVE_BARRIER}
-"""Which annotation arrives at objects of a kind."""
+ARRIVES: Final = {Kind.BARRIER: Annotation.ARRIVE_BARRIER, Kind.WAITGROUP: Annotation.DONE_WAITGROUP}
+"""Which annotation arrives at objects of a kind, or is done there."""
 
 RESERVED: Final = {
     f"{PREFIX}wait-gate": Kind.GATE,
-    f"{PREFIX}wait-waitgroup": Kind.WAITGROUP,
     f"{PREFIX}wait-once": Kind.ONCE,
-    f"{PREFIX}done-waitgroup": Kind.WAITGROUP,
 }
 """Annotations of kinds that this version lacks: refused with the kind, never ignored."""
 

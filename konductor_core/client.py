@@ -12,9 +12,11 @@ from konductor_core.drivers.sync import Driver
 from konductor_core.flows import objects
 from konductor_core.flows.leases import Hold
 from konductor_core.handles.barrier import Barrier
+from konductor_core.handles.latches import WaitGroup
 from konductor_core.handles.leases import NamedLease
 from konductor_core.handles.locks import Mutex, RWMutex
 from konductor_core.handles.permits import PermitHandle, Semaphore, withdrawn_if_interrupted
+from konductor_core.latch_verbs import WaitGroupVerbs
 from konductor_core.lease import Lease
 from konductor_core.permit_verbs import LeaseVerbs, MutexVerbs, RWMutexVerbs, SemaphoreVerbs, several
 from konductor_core.verbs import BarrierVerbs, Caller
@@ -82,6 +84,10 @@ class Konductor:
     def barrier(self, name: str) -> Barrier:
         """Return the handle of a barrier, whether it exists or not."""
         return Barrier(self.driver, BarrierVerbs(self._caller, name))
+
+    def waitgroup(self, name: str) -> WaitGroup:
+        """Return the handle of a wait group, whether it exists or not."""
+        return WaitGroup(self.driver, WaitGroupVerbs(self._caller, name))
 
     def acquire(
         self,

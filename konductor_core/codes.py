@@ -38,5 +38,8 @@ class Code(StrEnum):
     OPEN = "open"
     FAILED = "failed"
     LEFT = "left"
+    ADDED = "added"
+    FINISHED = "finished"
+    BELOW = "below"
     CLEANED = "cleaned"
     RESTORED = "restored"

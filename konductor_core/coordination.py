@@ -52,6 +52,11 @@ class Arrive:
     kind: Kind
     name: str
 
+    @property
+    def verb(self) -> str:
+        """What the library calls it."""
+        return "done" if self.kind is Kind.WAITGROUP else "arrive"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coordination:

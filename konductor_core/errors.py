@@ -6,6 +6,7 @@ KonductorError                 1  error
 ├── Denied                     4  denied
 │   ├── WouldBlock             4  would-block       a try that would have had to wait
 │   ├── Impossible             4  impossible        more than the limit; waiting would never end
+│   ├── BelowZero              4  below-zero        more members done than were added
 │   ├── NotHolder              4  not-holder        somebody else's lease, or nobody's
 │   ├── Owned                  4  owned             the object belongs to a custom resource
 │   └── AlreadyWaiting         4  already-waiting   the same holder has a live waiter already
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyWaiting",
     "BarrierFailed",
+    "BelowZero",
     "Denied",
     "Failed",
     "Impossible",
@@ -103,6 +105,12 @@ class Impossible(Denied):
     """The request is larger than the limit, so that no wait could end."""
 
     code = "impossible"
+
+
+class BelowZero(Denied):
+    """More members of a wait group would be done than were added."""
+
+    code = "below-zero"
 
 
 class NotHolder(Denied):

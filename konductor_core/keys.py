@@ -42,12 +42,20 @@ Latches (Barrier), with `o` for konductor:{ns}:barrier:<name>:
     o:cycles                              zset    arrival -> the last cycle it arrived in (cyclic barriers only)
     o:waiters                             zset    request of a waiter -> until when it counts as alive
 
-Both:
+Latches (WaitGroup), with `o` for konductor:{ns}:waitgroup:<name>:
+
+    o                                     hash    epoch owner labels created phase anonymous added cycle lastcycle done
+                                                  progress shown repeats
+    o:members                             zset    member that is not done -> when it was added
+    o:finished                            zset    member that is done -> when
+    o:waiters                             zset    request of a waiter -> until when it counts as alive
+
+All:
 
     o:did:<request>                       string  what a request did, so that its retry answers the same; TTL 60 s;
                                                   also did:expired/<holder> and did:released/<holder>
     o:events                              stream  the last 500 or so events: type holder token permits detail
-    o:state                               channel `open|failed|progress <epoch> <cycle> <arrived> <target>`,
+    o:state                               channel `open|failed|progress <epoch> <cycle> <count> <target>`,
                                                   `reset|deleted|defined <epoch>`
 """
 
@@ -61,6 +69,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL_NUDGES",
     "LATCH_PARTS",
+    "PARTS_OF",
     "PERMIT_PARTS",
     "ObjectKeys",
     "dirty",
@@ -75,7 +84,9 @@ __all__ = [
 ]
 
 PERMIT_PARTS: Final = ("leases", "weights", "queue", "ageing", "waiting", "events")
-LATCH_PARTS: Final = ("arrivals", "cycles", "waiters", "events")
+LATCH_PARTS: Final = ("waiters", "events")
+PARTS_OF: Final = {"barrier": ("arrivals", "cycles"), "waitgroup": ("members", "finished")}
+"""What each kind of latch has beside those."""
 
 
 def _of(namespace: str, rest: str) -> str:
@@ -146,7 +157,7 @@ class ObjectKeys:
         self.queueing = (*shared, _of(namespace, "seq"))
         self.permit = (meta, *[f"{meta}:{part}" for part in PERMIT_PARTS])
         self.permits = self.queueing + self.permit
-        self.latch = (*shared, meta, *[f"{meta}:{part}" for part in LATCH_PARTS])
+        self.latch = (*shared, meta, *[f"{meta}:{part}" for part in (*LATCH_PARTS, *PARTS_OF.get(kind.key, ()))])
         self.state = f"{meta}:state"
 
     @property
@@ -163,3 +174,8 @@ class ObjectKeys:
     def cycles(self) -> str:
         """The last cycle in which each arrival came, of a cyclic barrier."""
         return f"{self.meta}:cycles"
+
+    @property
+    def finished(self) -> str:
+        """The members of a wait group that are done."""
+        return f"{self.meta}:finished"

@@ -12,7 +12,7 @@ from konductor_core.errors import InvalidInput, quoted
 from konductor_core.flows import leases, permits, snapshots
 from konductor_core.identity import Kind
 from konductor_core.models import LeaseSpec, LockSpec, MutexSpec, RWMutexSpec, SemaphoreSpec
-from konductor_core.verbs import Verbs, timeout_ms
+from konductor_core.verbs import ObjectVerbs, timeout_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ MIN_TTL: Final = 100
 """The shortest TTL, in milliseconds: below it a round trip may already take longer."""
 
 
-class PermitVerbs(Verbs):
+class PermitVerbs(ObjectVerbs):
     """Everything that can be asked of an object that grants permits."""
 
     def _may_be_endless(self, *, force: bool) -> bool:

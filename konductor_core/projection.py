@@ -14,6 +14,7 @@ from konductor_core.models.barrier import BarrierStatus
 from konductor_core.models.lease import LeaseStatus
 from konductor_core.models.permits import PermitStatus
 from konductor_core.models.semaphore import SemaphoreStatus
+from konductor_core.models.waitgroup import WaitGroupStatus
 from konductor_core.schema import LEFT_OUT
 
 if TYPE_CHECKING:
@@ -31,7 +32,12 @@ MAX_BYTES: Final = 512 * 1024
 
 _NO_NEWS: Final = frozenset({"counters", "observedEvent", "renewals"})
 
-_LISTS: Final = {"holders": "holdersTotal", "waiters": "waiting", "arrivals": "arrivalsTotal"}
+_LISTS: Final = {
+    "holders": "holdersTotal",
+    "waiters": "waiting",
+    "arrivals": "arrivalsTotal",
+    "members": "membersTotal",
+}
 """The lists that may be cut, and the field that has their true length."""
 
 
@@ -123,6 +129,9 @@ def _conditions(status: Status) -> list[_Condition]:
             who = f"Held by {status.first.holder}." if status.holders_total == 1 and status.first else ""
             held = who or (f"Held by {status.holders_total} holders." if status.holders_total else "Nobody holds it.")
             return [_Condition("Available", holds=not status.holders_total, reason=status.phase, message=held)]
+        case WaitGroupStatus():
+            left = f"{status.counter} of {status.added} members are not done."
+            return [_Condition("Done", holds=status.phase == "Done", reason=status.phase, message=left)]
         case _:
             return []
 

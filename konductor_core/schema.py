@@ -82,7 +82,7 @@ def _schema(spec: type[Spec], status: type[Status]) -> dict[str, Any]:
     return {
         "type": "object",
         "description": spec.about,
-        "required": ["spec"],
+        **({"required": ["spec"]} if "required" in _spec(spec) else {}),
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
@@ -131,7 +131,7 @@ def _duration_rules(each: Field[Any]) -> list[dict[str, str]]:
 def _status(status: type[Status]) -> dict[str, Any]:
     properties = {name: schema for name, schema in _properties(status).items() if name not in LEFT_OUT}
     properties |= {
-        **_DERIVED[status.kind],
+        **_DERIVED.get(status.kind, {}),
         "observedGeneration": {
             "type": "integer",
             "format": "int64",

@@ -20,7 +20,9 @@ __all__ = ["SCRIPTS", "Script", "folder", "source_of"]
 
 PERMIT_KEYS: Final = "dirty index seq meta leases weights queue ageing waiting events"
 SEVERAL_KEYS: Final = "dirty index seq (meta leases weights queue ageing waiting events)+"
-LATCH_KEYS: Final = "dirty index meta arrivals cycles waiters events"
+LATCH_KEYS: Final = "dirty index meta waiters events parts*"
+BARRIER_KEYS: Final = "dirty index meta waiters events arrivals cycles"
+WAITGROUP_KEYS: Final = "dirty index meta waiters events members finished"
 
 _CONSTANTS: Final = ("CLAIM_WINDOW", "DIRTY_TTL", "HEARTBEAT", "MAX_BYPASS", "MEMORY_TTL", "PROBE_WINDOW", "WAITER_TTL")
 _INCLUDE: Final = "--@include "
@@ -87,32 +89,56 @@ SCRIPTS: Final = _table(
     ("permit_reset", PERMIT_KEYS, "request", "code next_change_ms epoch"),
     (
         "barrier_arrive",
-        LATCH_KEYS,
+        BARRIER_KEYS,
         "request arrival",
         "code next_change_ms epoch cycle arrived expected target phase reason",
     ),
-    ("barrier_define", LATCH_KEYS, "owner labels expected quorum timeout cyclic", "code next_change_ms epoch owner"),
-    ("barrier_delete", LATCH_KEYS, "request owner", "code next_change_ms owner"),
+    ("barrier_define", BARRIER_KEYS, "owner labels expected quorum timeout cyclic", "code next_change_ms epoch owner"),
     (
         "barrier_import",
-        LATCH_KEYS,
+        BARRIER_KEYS,
         "owner labels expected quorum timeout cyclic epoch created phase decided reason cycle (arrival at_ms)*",
         "code next_change_ms epoch owner restored",
     ),
-    ("barrier_leave", LATCH_KEYS, "request", "code next_change_ms"),
     (
         "barrier_read",
-        LATCH_KEYS,
+        BARRIER_KEYS,
         "arrivals_limit",
         "code next_change_ms now_ms arrived waiting fields_count (field value)*",
         "arrivals_count (arrival at_ms)*",
     ),
-    ("barrier_reset", LATCH_KEYS, "request", "code next_change_ms epoch"),
+    ("barrier_reset", BARRIER_KEYS, "request", "code next_change_ms epoch"),
     (
         "barrier_wait",
-        LATCH_KEYS,
+        BARRIER_KEYS,
         "request holder cycle epoch",
         "code next_change_ms epoch cycle arrived target deadline_ms reason",
+    ),
+    ("latch_delete", LATCH_KEYS, "request owner", "code next_change_ms owner"),
+    ("latch_leave", LATCH_KEYS, "request", "code next_change_ms"),
+    *(
+        (
+            f"waitgroup_{verb}",
+            WAITGROUP_KEYS,
+            "request member count",
+            "code next_change_ms epoch cycle counter anonymous phase",
+        )
+        for verb in ("add", "done")
+    ),
+    ("waitgroup_define", WAITGROUP_KEYS, "owner labels", "code next_change_ms epoch owner"),
+    (
+        "waitgroup_read",
+        WAITGROUP_KEYS,
+        "members_limit",
+        "code next_change_ms now_ms counter waiting members finished fields_count (field value)*",
+        "members_count (member at_ms)*",
+    ),
+    ("waitgroup_reset", WAITGROUP_KEYS, "request", "code next_change_ms epoch"),
+    (
+        "waitgroup_wait",
+        WAITGROUP_KEYS,
+        "request cycle allow_idle",
+        "code next_change_ms epoch cycle counter added deadline_ms phase",
     ),
     ("dirty_clean", "dirty", "(object looked_at_ms)*", "code next_change_ms now_ms"),
 )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from konductor_core.flows.steps import Flow
     from konductor_core.models import BarrierStatus, Event, Spec
 
-__all__ = ["PATIENCE", "BarrierVerbs", "Caller", "Duration", "Verbs", "timeout_ms"]
+__all__ = ["PATIENCE", "BarrierVerbs", "Caller", "Duration", "ObjectVerbs", "timeout_ms"]
 
 Duration: TypeAlias = "str | float | timedelta"
 
@@ -70,7 +70,7 @@ def timeout_ms(value: Duration | None, what: str = "timeout") -> int | None:
     return None if value is None else to_ms(value, what=what)
 
 
-class Verbs:
+class ObjectVerbs:
     """What all kinds can do."""
 
     kind: Kind
@@ -96,7 +96,7 @@ class Verbs:
         return objects.events(self.keys, identity.check_count(limit, "limit", 1), since_id)
 
 
-class BarrierVerbs(Verbs):
+class BarrierVerbs(ObjectVerbs):
     """Everything a barrier can be asked."""
 
     kind = Kind.BARRIER

@@ -1,5 +1,5 @@
 -- Counts a distinct arrival, and opens the barrier when it was the last one needed.
--- KEYS: dirty index meta arrivals cycles waiters events
+-- KEYS: dirty index meta waiters events arrivals cycles
 -- ARGV: request arrival
 -- REPLY: code next_change_ms epoch cycle arrived expected target phase reason
 -- GUARANTEE: an id counts once a cycle; a retry answers as the first call did; an acknowledged arrival stays.
@@ -41,16 +41,12 @@ end
 if not object.epoch then
   return {ABSENT, -1, '', '0', 0, 0, 0, '', ''}
 end
-local before = recall(object, request)
+local before = answered(object, request)
 if before then
   call('PEXPIRE', memory_key(object, request), MEMORY_TTL) -- whoever waits for replicas must wait for this answer too
   finish(object)
-  local reply = {}
-  for word in string.gmatch(before, '%S+') do
-    reply[#reply + 1] = word
-  end
-  reply[#reply + 1] = ''
-  return reply
+  before[#before + 1] = ''
+  return before
 end
 local cycle = object.state.cycle
 local code = count_arrival()
@@ -58,7 +54,7 @@ local count, expected, needed = arrived(object), number(object, 'expected'), tar
 local next_change = until_moment(deadline(object))
 if code == ARRIVED then
   open_if_complete(object)
-  tell_progress(object)
+  tell_progress(object, arrived(object), target(object))
 end
 local phase = tonumber(object.state.lastcycle or '0') >= tonumber(cycle) and 'Open' or object.state.phase
 local reply = {code, next_change, object.epoch, cycle, count, expected, needed, phase}

@@ -1,5 +1,5 @@
 -- Brings back a barrier that Redis has lost, as it was last seen: its epoch, its arrivals, and what it had decided.
--- KEYS: dirty index meta arrivals cycles waiters events
+-- KEYS: dirty index meta waiters events arrivals cycles
 -- ARGV: owner labels expected quorum timeout cyclic epoch created phase decided reason cycle (arrival at_ms)*
 -- REPLY: code next_change_ms epoch owner restored
 -- GUARANTEE: acts only where there is no such object, and brings back no life ended since.

@@ -1,5 +1,5 @@
 -- Says whether the awaited cycle has opened, and keeps the waiter counted while it has not.
--- KEYS: dirty index meta arrivals cycles waiters events
+-- KEYS: dirty index meta waiters events arrivals cycles
 -- ARGV: request holder cycle epoch
 -- REPLY: code next_change_ms epoch cycle arrived target deadline_ms reason
 -- GUARANTEE: a waiter that subscribed before this call misses nothing after it.
@@ -37,10 +37,10 @@ local function answer()
 end
 
 local code = answer()
-if code ~= WAITING and call('ZREM', object.waiters, request) == 1 then
-  object.changed = true
+if code ~= WAITING then
+  unregister(object, request)
 end
-tell_progress(object)
+tell_progress(object, arrived(object), target(object))
 finish(object)
 local count = code == OPEN and is_cyclic(object) and target(object) or arrived(object)
 return {

@@ -76,7 +76,7 @@ def root() -> None:
 @click.argument("target", type=Checked("object", lambda text: _object(text, WAITS)), metavar="KIND/NAME")
 @click.option("--timeout", type=DURATION, help="Give up after so long (exit 3), restarts of the container included.")
 def wait(target: tuple[Kind, str], timeout: str | None) -> None:
-    """Wait until a barrier is open."""
+    """Wait until a barrier is open, or a wait group done."""
     from sidecar.waiting import wait_for
 
     wait_for(*target, timeout)
@@ -123,7 +123,7 @@ def ready() -> None:
 @root.command()
 @click.argument("target", type=Checked("object", lambda text: _object(text, ARRIVES)), metavar="KIND/NAME")
 def arrive(target: tuple[Kind, str]) -> None:
-    """Arrive at a barrier; doing so again counts once."""
+    """Arrive at a barrier, or be done in a wait group; doing so again counts once."""
     from sidecar.waiting import arrive_at
 
     arrive_at(*target)

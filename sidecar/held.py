@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from konductor_core.durations import HEARTBEAT
 from konductor_core.errors import KonductorError, LeaseLost, NotFound
-from konductor_core.flows.leases import Released
+from konductor_core.flows.leases import Released, lost_detail
 from konductor_core.identity import Kind
 from sidecar.clock import boot_id, boot_ms, until
 from sidecar.say import message
@@ -27,6 +27,7 @@ CALL: Final = 5.0
 """Seconds that one call to Redis is given on which the pod's containers do not wait."""
 REMEMBERED: Final = 100
 """How many losses of leases that were acquired through the API can be read there."""
+ENDED: Final = "Redis says that it has ended or was given to another"
 SHOWN_MS: Final = 500
 """By how much the end of a lease has to move before it is written down again."""
 
@@ -158,9 +159,9 @@ class Ledger:
                 self._note(held.lease)
 
     def save(self) -> None:
-        """Write down what is held, for a keeper after this one."""
+        """Write down what is held, or was lost unheard, for a keeper after this one."""
         with suppress(OSError):  # it would adopt what it finds
-            self.volume.write_grants([each.grant for each in self.held])
+            self.volume.write_grants([each.grant for each in self.entries if each.state == HELD or not each.reported])
 
     # ---- ends
 
@@ -175,19 +176,18 @@ class Ledger:
             with suppress(OSError):
                 self.volume.show_state(held.grant, LOST)
         self.save()
-        self._on_lost(held, lease.reason or "Redis says that it has ended or was given to another")
+        self._on_lost(held, lease.reason or ENDED)
 
     async def _report(self, held: Held) -> None:
+        """Put a loss on record; while Redis is away, the next look tries again."""
         grant = held.grant
-        detail = f"{held.lease.reason or 'it has ended or was given to another'}; pod uid {self._pod_uid or 'unknown'}"
-        try:
+        detail = lost_detail(held.lease.reason or ENDED, self._pod_uid)
+        with suppress(KonductorError, TimeoutError):
             async with asyncio.timeout(CALL):
-                await self.k.permits(grant.object).report_lost(grant.holder, grant.token, detail)
+                with suppress(NotFound):  # what is absent has no history either
+                    await self.k.permits(grant.object).report_lost(grant.holder, grant.token, detail)
             held.reported = True
-        except NotFound:
-            held.reported = True  # nothing has a history any more
-        except (KonductorError, TimeoutError):
-            pass  # at the next look
+            self.save()
 
     async def release(self, held: Held) -> Released:
         """Give a lease back; says what became of it. Raises `Unavailable`."""

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from koncli.kinds import ref
+from konductor_core.coordination import Arrive
 from konductor_core.durations import HEARTBEAT
 from konductor_core.errors import KonductorError, NotFound
 
@@ -71,9 +72,9 @@ class Cluster:
 
     def arrive(self, kind: Kind, name: str, arrival: str) -> str:
         """Arrive for a pod that has ended; a line that says so. Raises what the library's `arrive` raises."""
-        done = self._handle(kind, name).arrive(arrival)
+        done = getattr(self._handle(kind, name), Arrive(kind, name).verb)(arrival)
         again = "" if done.counted else " (had arrived before)"
-        return f"{ref(kind, name)}: {done.arrived}/{done.expected} arrived{again}"
+        return f"{ref(kind, name)}: {done.summary}{again}"
 
     def refresh(self) -> None:
         """Read all objects of the manifests once more, as far as they can be read."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from koncli.kinds import ref
 from koncli.local.pod import SUCCEEDED
-from konductor_core.errors import BarrierFailed, KonductorError
+from konductor_core.errors import BarrierFailed, BelowZero, KonductorError
+from konductor_core.identity import Kind
 from webhook.containers import VOLUME_NAME
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class StandIn:
         for wait in pod.spec.wanted.waits:
             timeout = None if wait.timeout_ms is None else wait.timeout_ms / 1000
             try:
-                await getattr(self._k, wait.kind.key)(wait.name).wait(timeout, holder=pod.identity.arrival)
+                who = {"holder": pod.identity.arrival} if wait.kind is Kind.BARRIER else {}
+                await getattr(self._k, wait.kind.key)(wait.name).wait(timeout, **who)
             except KonductorError as error:
                 return error.message
         return ""
@@ -97,8 +99,8 @@ class StandIn:
             try:
                 line = await asyncio.to_thread(self._cluster.arrive, each.kind, each.name, pod.identity.arrival)
                 self._say(f"{line} (pod {pod.name} has ended)")
-            except BarrierFailed as error:
-                self._say(f"pod {pod.name} arrives too late: {error}")
+            except (BarrierFailed, BelowZero) as error:
+                self._say(f"pod {pod.name} arrives in vain: {error}")
             except KonductorError as error:
                 if not self._silent():
                     self._say(f"pod {pod.name} could not arrive at {ref(each.kind, each.name)}: {error}")

@@ -15,7 +15,14 @@ from konductor_core.models import PermitStatus
 if TYPE_CHECKING:
     from koncli.screen.board import Happened, Picture, Seen
 
-EVENT_COLORS = {"failed": "red", "expired": "red", "force-released": "red", "opened": "green", "granted": "green"}
+EVENT_COLORS = {
+    "failed": "red",
+    "expired": "red",
+    "force-released": "red",
+    "lost": "red",
+    "opened": "green",
+    "granted": "green",
+}
 
 
 def head(picture: Picture, now: float) -> list[Line]:

@@ -20,7 +20,7 @@ from konductor_core.controller.remains import moment
 from konductor_core.controller.view import Key
 from konductor_core.coordination import Coordination
 from konductor_core.durations import ARRIVE_PATIENCE, SECOND
-from konductor_core.errors import BarrierFailed, InvalidInput, NotFound, Unavailable
+from konductor_core.errors import BarrierFailed, BelowZero, InvalidInput, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from konductor_core.controller.cluster import Cluster
@@ -151,11 +151,11 @@ class Arrivals:
             arrived = await self._store.arrive(key, arrival, f"pod/{pod.uid}")
         except NotFound:
             return False
-        except BarrierFailed as error:
+        except (BarrierFailed, BelowZero) as error:
             await self._notices.tell(("Pod", pod.namespace, pod.name, pod.uid), "NotCounted", str(error))
             return True
         if arrived.counted:
-            log.info("%s: %s has arrived, %d/%d", key, pod.name, arrived.arrived, arrived.expected)
+            log.info("%s: %s has arrived, %s", key, pod.name, arrived.summary)
         return True
 
     async def _ended_ms(self, pod: Pod) -> int | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from konductor_core.amounts import LEASED
 from konductor_core.controller import nudges
 from konductor_core.controller.nudges import key_of
 from konductor_core.controller.view import Key
 from konductor_core.drivers.aio import AsyncDriver
 from konductor_core.errors import NotFound
 from konductor_core.flows import imports, objects, snapshots, upkeep
-from konductor_core.identity import Kind
 from konductor_core.keys import ObjectKeys
 from konductor_core.models import SPECS
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from konductor_core.flows.imports import BarrierRemains, PermitRemains
     from konductor_core.flows.objects import Defined
     from konductor_core.flows.upkeep import Life
+    from konductor_core.flows.waitgroups import Counted
     from konductor_core.models import Event, Spec
     from konductor_core.models.objects import Status
 
@@ -58,9 +59,9 @@ class Store:
     async def read(self, key: Key, holders: int = snapshots.HOLDERS_SHOWN) -> Status | None:
         """Return a consistent snapshot with so many holders at most, or None if there is no such object."""
         with suppress(NotFound):
-            if key.kind is Kind.BARRIER:
-                return await self.driver.run(snapshots.read_barrier(_keys(key)))
-            return await self.driver.run(snapshots.read_permits(_keys(key), holders))
+            if key.kind in LEASED:
+                return await self.driver.run(snapshots.read_permits(_keys(key), holders))
+            return cast("Status", await self.driver.run(snapshots.READERS[key.kind](_keys(key))))
         return None
 
     async def delete(self, key: Key, owner: str) -> bool:
@@ -156,8 +157,8 @@ class Store:
         """Return whether an id has arrived at a barrier, in any cycle that is remembered."""
         return await self.driver.run(upkeep.has_arrived(_keys(key), arrival))
 
-    async def arrive(self, key: Key, arrival: str, request: str) -> Arrived:
-        """Arrive at a barrier for a pod that has ended. Raises `NotFound`, `BarrierFailed`.
+    async def arrive(self, key: Key, arrival: str, request: str) -> Arrived | Counted:
+        """Arrive at a barrier, or be done, for a pod that has ended. Raises `NotFound`, `BarrierFailed`, `BelowZero`.
 
         The same `request` within a minute is answered as it was first, and the same arrival counts once.
         """

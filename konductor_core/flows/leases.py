@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from konductor_core.flows.permits import Grant
     from konductor_core.keys import ObjectKeys
 
-__all__ = ["Hold", "Released", "keep_renewed", "release", "renew", "report_lost"]
+__all__ = ["Hold", "Released", "keep_renewed", "lost_detail", "pod_of_loss", "release", "renew", "report_lost"]
 
 RENEW: Final = SCRIPTS["permit_renew"]
 RELEASE: Final = SCRIPTS["permit_release"]
@@ -128,6 +128,19 @@ def release(
     if code == Code.ABSENT and must_exist:
         raise absent(keys)
     return Released.NOT_HELD if code == Code.ABSENT else Released(code)
+
+
+_POD_UID: Final = "; pod uid "
+
+
+def lost_detail(reason: str, pod_uid: str) -> str:
+    """Return what a report of a loss says: why, and of which pod the lease was."""
+    return reason + _POD_UID + pod_uid if pod_uid else reason
+
+
+def pod_of_loss(detail: str) -> str:
+    """Return the uid of the pod that a report of a loss is about; empty if it names none."""
+    return detail.rpartition(_POD_UID)[2] if _POD_UID in detail else ""
 
 
 def report_lost(keys: ObjectKeys, holder: str, token: int, detail: str) -> Flow[None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from konductor_core import keys as layout
+from konductor_core.amounts import LEASED
 from konductor_core.codes import Code
 from konductor_core.errors import Owned
 from konductor_core.flows.absence import absent
@@ -24,11 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Defined", "arguments", "define", "delete", "events", "list_objects", "reset"]
 
 _MECHANISM: Final = {
-    Kind.SEMAPHORE: "permit",
-    Kind.LEASE: "permit",
-    Kind.MUTEX: "permit",
-    Kind.RWMUTEX: "permit",
+    **dict.fromkeys(LEASED, "permit"),
     Kind.BARRIER: "barrier",
+    Kind.WAITGROUP: "waitgroup",
 }
 
 
@@ -42,7 +41,8 @@ class Defined:
 
 
 def _script(kind: Kind, verb: str) -> Script:
-    return SCRIPTS[f"{_MECHANISM[kind]}_{verb}"]
+    own = f"{_MECHANISM[kind]}_{verb}"
+    return SCRIPTS[own if own in SCRIPTS else f"latch_{verb}"]
 
 
 def _keys(kind: Kind, keys: ObjectKeys) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ def arguments(spec: Spec) -> tuple[str | int, ...]:
         case BarrierSpec():
             return (spec.expected, spec.quorum or 0, spec.timeout_ms or 0, int(spec.cyclic))
         case _:
-            raise TypeError(type(spec))
+            return ()
 
 
 def define(keys: ObjectKeys, spec: Spec, labels: Mapping[str, str] | None, owner: str) -> Flow[Defined]:

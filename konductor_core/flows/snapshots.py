@@ -5,20 +5,34 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from konductor_core.amounts import mode_of
+from konductor_core.amounts import LEASED, mode_of
 from konductor_core.codes import Code
 from konductor_core.errors import KonductorError
 from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import Call, Flow
 from konductor_core.identity import Kind
-from konductor_core.models import SPECS, STATUSES, Arrival, BarrierSpec, BarrierStatus, Holder, SemaphoreSpec, Waiter
+from konductor_core.models import (
+    SPECS,
+    STATUSES,
+    Arrival,
+    BarrierSpec,
+    BarrierStatus,
+    Holder,
+    Member,
+    SemaphoreSpec,
+    Waiter,
+    WaitGroupSpec,
+    WaitGroupStatus,
+)
 from konductor_core.scripts import SCRIPTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from konductor_core.keys import ObjectKeys
     from konductor_core.models import LockSpec, PermitStatus, Spec
 
-__all__ = ["read_barrier", "read_permits"]
+__all__ = ["READERS", "read_barrier", "read_permits", "read_waitgroup"]
 
 HOLDERS_SHOWN: Final = 500
 ARRIVALS_SHOWN: Final = 5_000
@@ -183,3 +197,32 @@ def read_barrier(keys: ObjectKeys, arrivals: int = ARRIVALS_SHOWN) -> Flow[Barri
         counters=_counters(meta, {"repeats": "repeats"}),
         **shared,
     )
+
+
+def read_waitgroup(keys: ObjectKeys, members: int = ARRIVALS_SHOWN) -> Flow[WaitGroupStatus]:
+    """Return one consistent snapshot with up to so many members. Raises `NotFound`."""
+    answer = yield Call(SCRIPTS["waitgroup_read"], keys.latch, (members,))
+    reader, head, shared, meta = _snapshot(answer.reply, keys, 7)
+    return WaitGroupStatus(
+        spec=WaitGroupSpec(),
+        phase=cast("Any", meta["phase"]),
+        counter=int(head[3]),
+        waiting=int(head[4]),
+        members_total=int(head[5]),
+        finished_total=int(head[6]),
+        added=int(meta.get("added") or 0),
+        anonymous=int(meta.get("anonymous") or 0),
+        round=int(meta["cycle"]),
+        done_ms=int(meta["done"]) if meta.get("done") else None,
+        members=tuple(Member(id=row[0], at_ms=int(float(row[1]))) for row in reader.rows(2)),
+        counters=_counters(meta, {"repeats": "repeats"}),
+        **shared,
+    )
+
+
+READERS: Final[dict[Kind, Callable[[ObjectKeys], Flow[Any]]]] = {
+    **dict.fromkeys(LEASED, read_permits),
+    Kind.BARRIER: read_barrier,
+    Kind.WAITGROUP: read_waitgroup,
+}
+"""How a snapshot of each kind is read."""

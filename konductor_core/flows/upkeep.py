@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from konductor_core import keys as layout
 from konductor_core.codes import Code
-from konductor_core.flows import barriers
+from konductor_core.flows import barriers, waitgroups
 from konductor_core.flows.steps import Call, Command, Flow
+from konductor_core.identity import Kind
 from konductor_core.scripts import SCRIPTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from konductor_core.flows.barriers import Arrived
+    from konductor_core.flows.waitgroups import Counted
     from konductor_core.keys import ObjectKeys
 
 __all__ = [
@@ -115,10 +117,11 @@ def life(keys: ObjectKeys) -> Flow[Life | None]:
 
 
 def has_arrived(keys: ObjectKeys, arrival: str) -> Flow[bool]:
-    """Return whether an id has arrived at a barrier, in any cycle that is remembered."""
-    now = yield Command(("ZSCORE", keys.arrivals, arrival))
-    earlier = yield Command(("ZSCORE", keys.cycles, arrival))
-    return now is not None or earlier is not None
+    """Return whether an id has arrived at a barrier, in any cycle that is remembered, or is done in a wait group."""
+    for each in (keys.finished,) if keys.kind is Kind.WAITGROUP else (keys.arrivals, keys.cycles):
+        if (yield Command(("ZSCORE", each, arrival))) is not None:
+            return True
+    return False
 
 
 def reclaim(keys: ObjectKeys, holder: str, token: int, uid: str) -> Flow[bool]:
@@ -137,11 +140,14 @@ def abandon(keys: ObjectKeys, holder: str, request: str) -> Flow[None]:
     yield Call(CANCEL, keys.permits, (request, holder, "abandoned"))
 
 
-def arrive_once(keys: ObjectKeys, arrival: str, request: str) -> Flow[Arrived]:
-    """Count an arrival that happens once in its life: also at a cyclic barrier that has opened since.
+def arrive_once(keys: ObjectKeys, arrival: str, request: str) -> Flow[Arrived | Counted]:
+    """Count an arrival that happens once in its life, or a member that is done: also at a cyclic barrier since opened.
 
-    Callers that mean the same event give the same `request`. Raises `NotFound`, `BarrierFailed`, `Unavailable`.
+    Callers that mean the same event give the same `request`. Raises `NotFound`, `BarrierFailed`, `BelowZero`,
+    `Unavailable`.
     """
+    if keys.kind is Kind.WAITGROUP:
+        return (yield from waitgroups.done(keys, arrival, 1, 0, request=request))
     counted = yield Command(("ZSCORE", keys.cycles, arrival))
     if counted is not None:
         return barriers.Arrived(counted=False, arrived=0, expected=0, cycle=int(counted), phase="Open", epoch="")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from konductor_core.flows.steps import Flow
     from konductor_core.handles.base import Notify
     from konductor_core.models import Event
-    from konductor_core.verbs import Verbs
+    from konductor_core.verbs import ObjectVerbs
 
 __all__ = ["AsyncHandle"]
 
@@ -19,9 +19,9 @@ T = TypeVar("T")
 class AsyncHandle:
     """What all kinds can do."""
 
-    _verbs: Verbs
+    _verbs: ObjectVerbs
 
-    def __init__(self, driver: AsyncDriver, verbs: Verbs) -> None:
+    def __init__(self, driver: AsyncDriver, verbs: ObjectVerbs) -> None:
         self._driver = driver
         self._verbs = verbs
 

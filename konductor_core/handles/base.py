@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from konductor_core.drivers.sync import Driver
     from konductor_core.flows.steps import Flow, Progress
     from konductor_core.models import Event
-    from konductor_core.verbs import Verbs
+    from konductor_core.verbs import ObjectVerbs
 
     Notify = Callable[[Progress], None]
 
@@ -22,9 +22,9 @@ T = TypeVar("T")
 class Handle:
     """What all kinds can do."""
 
-    _verbs: Verbs
+    _verbs: ObjectVerbs
 
-    def __init__(self, driver: Driver, verbs: Verbs) -> None:
+    def __init__(self, driver: Driver, verbs: ObjectVerbs) -> None:
         self._driver = driver
         self._verbs = verbs
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from konductor_core.models.registry import SPECS, STATUSES
     from konductor_core.models.rwmutex import RWMutexPhase, RWMutexSpec, RWMutexStatus
     from konductor_core.models.semaphore import SemaphorePhase, SemaphoreSpec, SemaphoreStatus
+    from konductor_core.models.waitgroup import Member, WaitGroupPhase, WaitGroupSpec, WaitGroupStatus
 
 __all__ = [
     "SPECS",
@@ -34,6 +35,7 @@ __all__ = [
     "LeaseSpec",
     "LeaseStatus",
     "LockSpec",
+    "Member",
     "Model",
     "MutexPhase",
     "MutexSpec",
@@ -48,6 +50,9 @@ __all__ = [
     "SemaphoreStatus",
     "Spec",
     "Status",
+    "WaitGroupPhase",
+    "WaitGroupSpec",
+    "WaitGroupStatus",
     "Waiter",
 ]
 
@@ -64,6 +69,7 @@ _WHERE: Final = {
     "LeaseSpec": "lease",
     "LeaseStatus": "lease",
     "LockSpec": "permits",
+    "Member": "waitgroup",
     "Model": "base",
     "MutexPhase": "mutex",
     "MutexSpec": "mutex",
@@ -78,6 +84,9 @@ _WHERE: Final = {
     "SemaphoreStatus": "semaphore",
     "Spec": "base",
     "Status": "objects",
+    "WaitGroupPhase": "waitgroup",
+    "WaitGroupSpec": "waitgroup",
+    "WaitGroupStatus": "waitgroup",
     "Waiter": "permits",
 }
 

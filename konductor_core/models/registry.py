@@ -9,6 +9,7 @@ from konductor_core.models.lease import LeaseSpec, LeaseStatus
 from konductor_core.models.mutex import MutexSpec, MutexStatus
 from konductor_core.models.rwmutex import RWMutexSpec, RWMutexStatus
 from konductor_core.models.semaphore import SemaphoreSpec, SemaphoreStatus
+from konductor_core.models.waitgroup import WaitGroupSpec, WaitGroupStatus
 
 if TYPE_CHECKING:
     from konductor_core.identity import Kind
@@ -17,12 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SPECS", "STATUSES"]
 
-SPECS: Final[dict[Kind, type[Spec]]] = {
-    spec.kind: spec for spec in (BarrierSpec, SemaphoreSpec, LeaseSpec, MutexSpec, RWMutexSpec)
-}
+_SPECS: Final = (BarrierSpec, SemaphoreSpec, LeaseSpec, MutexSpec, RWMutexSpec, WaitGroupSpec)
+_STATUSES: Final = (BarrierStatus, SemaphoreStatus, LeaseStatus, MutexStatus, RWMutexStatus, WaitGroupStatus)
+
+SPECS: Final[dict[Kind, type[Spec]]] = {spec.kind: spec for spec in _SPECS}
 """Kind -> the class of its spec."""
 
-STATUSES: Final[dict[Kind, type[Status]]] = {
-    status.kind: status for status in (BarrierStatus, SemaphoreStatus, LeaseStatus, MutexStatus, RWMutexStatus)
-}
+STATUSES: Final[dict[Kind, type[Status]]] = {status.kind: status for status in _STATUSES}
 """Kind -> the class of its status."""

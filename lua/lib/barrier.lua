@@ -1,10 +1,5 @@
 -- When a barrier opens and when it fails. A barrier that is not cyclic has the one cycle 1.
 --@include lib/latch
-local PROGRESS_INTERVAL = 1000
-
-local function number(object, field)
-  return tonumber(object.state[field] or '') or 0
-end
 
 -- How many distinct arrivals open it.
 local function target(object)
@@ -25,24 +20,6 @@ local function deadline(object)
   return object.state.phase == 'Waiting' and moment > 0 and moment or math.huge
 end
 
--- "open|failed|progress <epoch> <cycle> <arrived> <target> [reason or waiter]": all a waiter needs to know.
-local function tell(object, word, cycle, count, reason)
-  local message = table.concat({word, object.epoch, cycle, text(count), text(target(object))}, ' ')
-  broadcast(object, reason and message .. ' ' .. reason or message)
-end
-
--- Tells how far a waiting barrier is, at most once a second. The waiter that the message names asks again after that,
--- and so tells everybody what was held back.
-local function tell_progress(object)
-  local count = text(arrived(object))
-  if object.state.phase == 'Waiting' and count ~= (object.state.shown or '0')
-    and NOW - number(object, 'progress') >= PROGRESS_INTERVAL then
-    change(object, 'progress', text(NOW))
-    change(object, 'shown', count)
-    tell(object, 'progress', object.state.cycle, tonumber(count), call('ZRANGE', object.waiters, 0, 0)[1])
-  end
-end
-
 local function open(object)
   local cycle, count = object.state.cycle, arrived(object)
   change(object, 'opened', text(NOW))
@@ -57,7 +34,7 @@ local function open(object)
   end
   call('DEL', object.waiters)
   record(object, 'opened', '', '', text(count), 'cycle=' .. cycle)
-  tell(object, 'open', cycle, count)
+  tell(object, 'open', cycle, count, target(object))
 end
 
 -- Applies what time has decided: after the deadline a waiting barrier has failed.
@@ -69,7 +46,7 @@ local function advance(object)
     change(object, 'reason', reason)
     call('DEL', object.waiters)
     record(object, 'failed', '', '', text(arrived(object)), reason)
-    tell(object, 'failed', object.state.cycle, arrived(object), reason)
+    tell(object, 'failed', object.state.cycle, arrived(object), target(object), reason)
   end
 end
 
@@ -90,18 +67,8 @@ local function set_deadline(object)
   change(object, 'deadline', timeout > 0 and start and text(start + timeout) or '')
 end
 
--- A new life with nothing carried over, but for the answers to requests that may be repeated.
 local function begin_epoch(object)
-  call('DEL', object.arrivals, object.cycles)
-  object.epoch = next_epoch(object)
-  change(object, 'epoch', object.epoch)
-  change(object, 'created', text(NOW))
-  change(object, 'phase', 'Waiting')
+  begin_life(object, 'Waiting', {'lastcycle', 'opened', 'failed', 'reason', 'progress', 'shown', 'repeats'})
   change(object, 'cycle', '1')
-  for _, field in ipairs({'lastcycle', 'opened', 'failed', 'reason', 'progress', 'shown', 'repeats'}) do
-    object.state[field] = nil
-    object.fields[field] = nil
-    call('HDEL', object.meta, field)
-  end
   set_deadline(object)
 end

@@ -4,14 +4,20 @@
 --@include lib/journal
 --@include lib/memory
 local WATCHERS = 6
-local TYPES = {arrivals = 'zset', cycles = 'zset', waiters = 'zset', events = 'stream'}
+local PROGRESS_INTERVAL = 1000
 
--- The latch whose five keys start at KEYS[3], with its hash as it stands.
+-- The latch whose keys start at KEYS[3], with its hash as it stands. Its kind's zsets are called as their keys end.
 local function latch()
   local object = {
-    meta = KEYS[3], arrivals = KEYS[4], cycles = KEYS[5], waiters = KEYS[6], events = KEYS[7],
+    meta = KEYS[3], waiters = KEYS[4], events = KEYS[5], parts = {unpack(KEYS, 6)},
     fields = {}, changed = false, id = id_of(KEYS[3]),
   }
+  local types = {waiters = 'zset', events = 'stream'}
+  for _, key in ipairs(object.parts) do
+    local part = string.match(key, '[^:]+$')
+    object[part] = key
+    types[part] = 'zset'
+  end
   local flat = call('HGETALL', object.meta)
   local fields = {}
   for i = 1, #flat, 2 do
@@ -20,9 +26,13 @@ local function latch()
   object.state = fields
   object.epoch = fields.epoch or false
   if not object.epoch then
-    check_types(object, TYPES)
+    check_types(object, types)
   end
   return object
+end
+
+local function number(object, field)
+  return tonumber(object.state[field] or '') or 0
 end
 
 -- Changes a field both in the hash (with save) and in what this script sees.
@@ -32,6 +42,23 @@ local function change(object, field, value)
   object.changed = true
 end
 
+-- A new life with nothing carried over, but for the answers to requests that may be repeated. `fields` are those of
+-- the former life that the new one does not have yet.
+local function begin_life(object, phase, fields)
+  for _, part in ipairs(object.parts) do
+    call('DEL', part)
+  end
+  object.epoch = next_epoch(object)
+  change(object, 'epoch', object.epoch)
+  change(object, 'created', text(NOW))
+  change(object, 'phase', phase)
+  for _, field in ipairs(fields) do
+    object.state[field] = nil
+    object.fields[field] = nil
+    call('HDEL', object.meta, field)
+  end
+end
+
 -- Registers a broadcast waiter for the count of waiters; one that stops its heartbeat falls out by itself.
 local function register(object, request)
   call('ZREMRANGEBYSCORE', object.waiters, '-inf', text(NOW))
@@ -39,6 +66,13 @@ local function register(object, request)
     object.changed = true
   end
   call('PEXPIRE', object.waiters, 2 * WAITER_TTL)
+end
+
+-- Takes a broadcast waiter out of the count.
+local function unregister(object, request)
+  if call('ZREM', object.waiters, request) == 1 then
+    object.changed = true
+  end
 end
 
 local function waiting(object)
@@ -53,6 +87,37 @@ local function look_again(object, moment, request)
   end
   local rank = call('ZRANK', object.waiters, request) or 0
   return rank <= WATCHERS and left + 25 * rank or left + 250 + 10 * rank
+end
+
+-- "open|failed|progress <epoch> <cycle> <count> <target> [reason or waiter]": all a waiter needs to know.
+local function tell(object, word, cycle, count, target, reason)
+  local message = table.concat({word, object.epoch, cycle, text(count), text(target)}, ' ')
+  broadcast(object, reason and message .. ' ' .. reason or message)
+end
+
+-- Tells how far a waiting latch is, at most once a second. The waiter that the message names asks again after that,
+-- and so tells everybody what was held back.
+local function tell_progress(object, count, target)
+  local shown = text(count)
+  if object.state.phase == 'Waiting' and shown ~= (object.state.shown or '0')
+    and NOW - number(object, 'progress') >= PROGRESS_INTERVAL then
+    change(object, 'progress', text(NOW))
+    change(object, 'shown', shown)
+    tell(object, 'progress', object.state.cycle, count, target, call('ZRANGE', object.waiters, 0, 0)[1])
+  end
+end
+
+-- What a request was answered before, word by word; nil if it is new.
+local function answered(object, request)
+  local before = recall(object, request)
+  if not before then
+    return nil
+  end
+  local reply = {}
+  for word in string.gmatch(before, '%S+') do
+    reply[#reply + 1] = word
+  end
+  return reply
 end
 
 local function finish(object)

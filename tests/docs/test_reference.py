@@ -104,6 +104,16 @@ def _prepare(k: Konductor, example: str) -> None:
     for name in ("extract-complete", "my-barrier"):
         k.barrier(name).define(expected=1, labels=labels)
         k.barrier(name).arrive("a")
+    for name in ("workers", "my-waitgroup"):
+        group = k.waitgroup(name)
+        group.define(labels=labels)
+        if "wait workers" not in example:
+            group.add("loader-1")
+            group.add(count=4)
+        else:
+            group.reset()
+            group.add()
+            group.done()
     for name in ("load-concurrency", "my-semaphore", *re.findall(r"--semaphore ([a-z-]+)", example)):
         semaphore = k.semaphore(name)
         semaphore.define(permits=4, labels=labels)

@@ -68,16 +68,20 @@ def _row_of(key: str) -> list[str]:
     """Return the row of the page that describes a key found on a server."""
     for row in rows(REDIS, "Keys"):
         pattern = words(row[0])[0]
-        for kind in ("semaphore", "barrier") if pattern.startswith("o") else ("",):
+        for kind in MARKS if pattern.startswith("o") else ("",):
             shape = re.escape(re.sub(r"^o", f"konductor:{{ns}}:{kind}:<name>", pattern))
             if re.fullmatch(re.sub(r"<\w+>", "[^:]+", shape), key) and _is_of(row, kind):
                 return row
     raise AssertionError(f"no row for {key}")
 
 
+MARKS = {"semaphore": "permits", "barrier": "expected", "waitgroup": "anonymous"}
+"""Kind → a field that only its hash has: the hashes of all are called o."""
+
+
 def _is_of(row: list[str], kind: str) -> bool:
-    """Tell whether a row is of this kind: the hashes of both are called o."""
-    return words(row[0]) != ["o"] or ("expected" in row[2]) == (kind == "barrier")
+    """Tell whether a row is of this kind."""
+    return words(row[0]) != ["o"] or MARKS[kind] in row[2].split(" ") or f"`{MARKS[kind]}" in row[2]
 
 
 CONTROLLERS = ("marker", "mirrors", "namespaces")
@@ -106,18 +110,27 @@ def test_what_is_in_redis_is_what_the_page_says(valkey_server: Server) -> None:
         semaphore.define(permits=3)
         barrier.define(expected=2, timeout="1h", quorum=1)
         rounds.define(expected=1, cyclic=True)
+        group = k.waitgroup("g")
+        group.define()
+        group.add("a")
+        group.add(count=2)
         lease = semaphore.acquire(permits=2)
         waiters = [
             threading.Thread(target=lambda: semaphore.acquire(permits=3, holder="a").release()),
             threading.Thread(target=lambda: semaphore.acquire(permits=3, holder="b").release()),
             threading.Thread(target=barrier.wait),
+            threading.Thread(target=group.wait),
         ]
         for waiter in waiters:
             waiter.start()
-        until(lambda: semaphore.status().waiting == 2 and barrier.status().waiting, "all wait")
+        until(
+            lambda: semaphore.status().waiting == 2 and barrier.status().waiting and group.status().waiting, "all wait"
+        )
         seen |= _look(client)
         barrier.arrive("x")
         rounds.arrive("x")
+        group.done("a")
+        group.done(count=2)
         lease.renew()
         lease.release()
         seen |= _look(client)

@@ -11,14 +11,21 @@ import pytest
 from tests.deploy.rendering import ROOT, program
 from tests.docs.blocks import PAGES, blocks
 from tests.docs.shell import Shell
-from tests.e2e.cluster import IMAGE, VERSION
+from tests.e2e.cluster import IMAGE, VERSION, kubectl
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SHOWN = [page for page in PAGES if any(block.cluster for block in blocks(page))]
 # Installing ends with uninstalling; whatever test comes after it installs again.
 SHOWN.sort(key="docs/install.md".__eq__)
+
+
+@pytest.fixture(autouse=True)
+def _no_leftovers() -> Iterator[None]:
+    yield
+    kubectl("delete", "namespace", "konductor-try", "--ignore-not-found")
 
 
 @pytest.mark.parametrize("page", SHOWN)

@@ -43,7 +43,7 @@ def listening(timeout_ms: int | None = None, *, cycle: int = 1, look: int = -1, 
 
 def left(stage: Stage) -> None:
     """Assert that the wait takes itself off the list now, and let it."""
-    assert stage.at(Call).script.name == "barrier_leave"
+    assert stage.at(Call).script.name == "latch_leave"
     stage.reply("left", -1)
 
 

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from konductor_core.flows.steps import Progress
     from konductor_core.lease import Lease
 
-__all__ = ["Link", "arrive_once", "be_interrupted", "compete", "go_round", "serve", "wait_for_barrier"]
+__all__ = [
+    "Link",
+    "arrive_once",
+    "be_interrupted",
+    "compete",
+    "go_round",
+    "serve",
+    "take_part",
+    "wait_for_barrier",
+    "wait_for_group",
+]
 
 
 class Link:
@@ -183,6 +193,29 @@ def arrive_once(link: Link, *, url: str, namespace: str, name: str, arrival: str
         link.say("arrives", id=arrival)
         done = k.barrier(name).arrive(arrival)
         link.say("arrived", id=arrival, counted=done.counted, cycle=done.cycle)
+
+
+def take_part(link: Link, *, url: str, namespace: str, name: str, member: str, unnamed: int) -> None:
+    """Add a name and some members without one, then be done with all; do it again if told so, as a restarted pod."""
+    with Konductor(url, namespace=namespace) as k:
+        group = k.waitgroup(name)
+        group.add(member)
+        for _ in range(unnamed):
+            group.add()
+            link.say("added")
+        for _ in range(unnamed):
+            link.say("finishing")
+            group.done()
+            link.say("finished")
+        group.done(member)
+        link.say("done")
+
+
+def wait_for_group(link: Link, url: str, namespace: str, name: str) -> None:
+    """Wait until no member is left, and say so."""
+    with Konductor(url, namespace=namespace) as k:
+        link.say("waits")
+        link.say("opened", added=k.waitgroup(name).wait(timeout=60).added)
 
 
 def go_round(link: Link, *, url: str, namespace: str, name: str, arrival: str, turns: int) -> None:

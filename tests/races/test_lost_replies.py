@@ -138,6 +138,22 @@ def test_the_last_arrival_of_a_cycle_is_not_the_first_of_the_next(line: Line) ->
     assert check_barrier(line.events("barrier", "all"), [], 2) == []
 
 
+def test_members_are_added_and_done_once(line: Line) -> None:
+    group = line.k.waitgroup("all")
+    group.define()
+    for member, count in (("a", 1), (None, 3)):
+        line.lose("waitgroup_add")
+        assert group.add(member, count=count).counted
+        assert line.was_repeated("waitgroup_add")
+    assert line.direct.waitgroup("all").status().counter == 4
+    for member, count in (("a", 1), (None, 3)):
+        line.lose("waitgroup_done")
+        assert group.done(member, count=count).counted
+    assert line.was_repeated("waitgroup_done")
+    types = [event.type for event in line.events("waitgroup", "all")]
+    assert types == ["created", "added", "added", "finished", "finished", "done"]
+
+
 def test_a_definition_a_reset_and_a_deletion_happen_once(line: Line) -> None:
     semaphore = line.k.semaphore("one")
     for script, act in (("permit_define", lambda: semaphore.define(9)), ("permit_reset", semaphore.reset)):

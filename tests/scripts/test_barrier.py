@@ -298,7 +298,7 @@ def test_delete_leaves_no_key_without_a_ttl(bench: Bench) -> None:
 
 def test_a_repeated_delete_spares_what_was_made_anew(bench: Bench) -> None:
     barrier = bench.barrier(3)
-    delete = ("barrier_delete", bench.keys("b", Kind.BARRIER).latch, "request-1", "cli")
+    delete = ("latch_delete", bench.keys("b", Kind.BARRIER).latch, "request-1", "cli")
     assert bench.script(*delete)[0] == Code.DELETED
     barrier.define(4)
     assert bench.script(*delete)[0] == Code.DELETED
@@ -358,7 +358,7 @@ def test_waiters_are_counted_while_they_show_that_they_live(bench: Bench) -> Non
     for request in ("r1", "r2", "r3"):
         assert wait(bench, request)[0] == Code.WAITING
     assert barrier.status().waiting == 3
-    bench.script("barrier_leave", bench.keys("b", Kind.BARRIER).latch, "r1")
+    bench.script("latch_leave", bench.keys("b", Kind.BARRIER).latch, "r1")
     assert barrier.status().waiting == 2
     bench.clock.advance(WAITER_TTL // 2)
     wait(bench, "r2")

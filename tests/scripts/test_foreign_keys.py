@@ -9,7 +9,7 @@ import pytest
 from konductor_core import keys as layout
 from konductor_core.errors import KonductorError
 from konductor_core.identity import Kind
-from konductor_core.keys import LATCH_PARTS, PERMIT_PARTS
+from konductor_core.keys import LATCH_PARTS, PARTS_OF, PERMIT_PARTS
 from tests.scripts.bench import NAMESPACE
 
 if TYPE_CHECKING:
@@ -29,11 +29,25 @@ PERMIT_CALLS: dict[str, Callable[[Bench], object]] = {
     "delete": lambda bench: bench.k.semaphore("x").delete(),
 }
 
-BARRIER_CALLS: dict[str, Callable[[Bench], object]] = {
-    "define": lambda bench: bench.k.barrier("x").define(5),
-    "arrive": lambda bench: bench.k.barrier("x").arrive("a", patience=0),
-    "delete": lambda bench: bench.k.barrier("x").delete(),
+LATCH_CALLS: dict[Kind, dict[str, Callable[[Bench], object]]] = {
+    Kind.BARRIER: {
+        "define": lambda bench: bench.k.barrier("x").define(5),
+        "arrive": lambda bench: bench.k.barrier("x").arrive("a", patience=0),
+        "delete": lambda bench: bench.k.barrier("x").delete(),
+    },
+    Kind.WAITGROUP: {
+        "define": lambda bench: bench.k.waitgroup("x").define(),
+        "add": lambda bench: bench.k.waitgroup("x").add("a", patience=0),
+        "done": lambda bench: bench.k.waitgroup("x").done("a", patience=0),
+        "delete": lambda bench: bench.k.waitgroup("x").delete(),
+    },
 }
+LATCH_CASES = [
+    (kind, call, part)
+    for kind, calls in LATCH_CALLS.items()
+    for call in calls
+    for part in ("", *LATCH_PARTS, *PARTS_OF.get(kind.key, ()), "dirty")
+]
 
 
 def spoil(bench: Bench, key: str) -> None:
@@ -55,12 +69,13 @@ def test_a_foreign_key_of_a_semaphore_stops_every_script_before_it_writes(bench:
     assert bench.dump() == before
 
 
-@pytest.mark.parametrize("part", ["", *LATCH_PARTS, "dirty"])
-@pytest.mark.parametrize("call", BARRIER_CALLS)
-def test_a_foreign_key_of_a_barrier_stops_what_begins_it_before_it_writes(bench: Bench, part: str, call: str) -> None:
-    keys = bench.keys("x", Kind.BARRIER)
+@pytest.mark.parametrize("kind,call,part", LATCH_CASES)
+def test_a_foreign_key_of_a_latch_stops_what_begins_it_before_it_writes(
+    bench: Bench, kind: Kind, call: str, part: str
+) -> None:
+    keys = bench.keys("x", kind)
     spoil(bench, layout.dirty(NAMESPACE) if part == "dirty" else ":".join(filter(None, (keys.meta, part))))
     before = bench.dump()
     with pytest.raises(KonductorError, match="holds something else under a key of Konductor"):
-        BARRIER_CALLS[call](bench)
+        LATCH_CALLS[kind][call](bench)
     assert bench.dump() == before

@@ -108,7 +108,7 @@ class BarrierMachine(ComparingMachine):
     def leave(self, request: int) -> None:
         if self.in_time:
             self.model.leave(f"wait-{request}")
-            self.bench.script("barrier_leave", self.keys, f"wait-{request}")
+            self.bench.script("latch_leave", self.keys, f"wait-{request}")
 
     # ----------------------------------------------------------------- time
 

@@ -14,10 +14,12 @@ import pytest
 
 from tests.servers import until
 from tests.sidecar.client import Api
+from tests.sidecar.conftest import pod_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.conftest import SharedServers
     from tests.servers import Server
     from tests.sidecar.running import Pod
 
@@ -28,6 +30,16 @@ def api(pod: Pod) -> Iterator[Api]:
     made = Api(pod.volume)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def wire(shared_servers: SharedServers) -> Iterator[Api]:
+    """One keeper for all tests that leave nothing behind."""
+    with pod_on(shared_servers.empty("valkey").url) as pod:
+        pod.keep("--api", "--no-loopback")
+        made = Api(pod.volume)
+        yield made
+        made.close()
 
 
 def in_use(pod: Pod, name: str = "load") -> int:
@@ -176,8 +188,8 @@ def test_a_restart_of_the_keeper_keeps_what_was_acquired_through_it(pod: Pod, ap
 # ---- the wire
 
 
-def test_the_socket_is_open_to_every_user_of_the_pod(pod: Pod, api: Api) -> None:
-    assert stat.S_IMODE(os.stat(api.socket).st_mode) == 0o666  # noqa: PTH116
+def test_the_socket_is_open_to_every_user_of_the_pod(wire: Api) -> None:
+    assert stat.S_IMODE(os.stat(wire.socket).st_mode) == 0o666  # noqa: PTH116
 
 
 def test_on_loopback_it_is_the_same(pod: Pod) -> None:
@@ -207,13 +219,13 @@ def test_on_loopback_it_is_the_same(pod: Pod) -> None:
         (b"\xff", "the body is not JSON"),
     ],
 )
-def test_a_bad_body_is_one_sentence(api: Api, body: bytes, text: str) -> None:
-    refused = api.send("POST", "/v1/semaphores/load/acquire", body)
+def test_a_bad_body_is_one_sentence(wire: Api, body: bytes, text: str) -> None:
+    refused = wire.send("POST", "/v1/semaphores/load/acquire", body)
     assert (refused.status, refused.code) == (400, "invalid-input")
     assert text in refused.document["error"]
 
 
-def test_paths_and_methods_that_are_not_there_are_refused(api: Api) -> None:
+def test_paths_and_methods_that_are_not_there_are_refused(wire: Api) -> None:
     for method, path, status in [
         ("GET", "/", 404),
         ("GET", "/v1/barriers/", 404),
@@ -225,7 +237,7 @@ def test_paths_and_methods_that_are_not_there_are_refused(api: Api) -> None:
         ("GET", "/v1/barriers/UPPER", 400),
         ("GET", "/v1/barriers/b?watch=1", 400),
     ]:
-        assert api.send(method, path, None).status == status, (method, path)
+        assert wire.send(method, path, None).status == status, (method, path)
 
 
 HOST = b"Host: x\r\n"
@@ -245,11 +257,11 @@ HOST = b"Host: x\r\n"
         (b"GET /v1/leases HTTP/1.1\r\n" + b"X: y\r\n" * 300 + b"\r\n", b"400"),
     ],
 )
-def test_what_is_not_http_costs_an_error_reply(api: Api, data: bytes, status: bytes) -> None:
-    received = api.raw(data)
+def test_what_is_not_http_costs_an_error_reply(wire: Api, data: bytes, status: bytes) -> None:
+    received = wire.raw(data)
     assert received.split()[1:2] == [status], received
     assert json.loads(received.partition(b"\r\n\r\n")[2]).keys() >= {"code", "error"}
-    assert api.get("/v1/leases").status == 200
+    assert wire.get("/v1/leases").status == 200
 
 
 def test_more_clients_than_there_may_be_are_told_so(pod: Pod, api: Api) -> None:

@@ -26,6 +26,19 @@ def test_a_wait_says_how_far_it_is_and_ends_when_the_barrier_opens(pod: Pod) -> 
     assert (ended.code, ended.err.splitlines()[-1]) == (0, "barrier/b is open: 2/2 arrived")
 
 
+def test_a_wait_group_is_waited_for_and_a_pod_is_done_in_it_once(pod: Pod) -> None:
+    group = pod.k.waitgroup("g")
+    group.define()
+    group.add(count=2)
+    waiting = pod.start("wait", "waitgroup/g", "--timeout", "2h")
+    assert waiting.said("0/2 done") == "waitgroup/g: 0/2 done, waiting for 2 more, 2h left"
+    assert "waitgroup/g: 1 left, waiting" in pod.run("arrive", "waitgroup/g").err
+    assert "waitgroup/g: 1 left, waiting (had arrived before)" in pod.run("arrive", "waitgroup/g").err
+    group.done()
+    ended = waiting.end()
+    assert (ended.code, ended.err.splitlines()[-1]) == (0, "waitgroup/g is done: 2 added, none left")
+
+
 def test_a_barrier_that_fails_ends_the_wait_with_6(pod: Pod) -> None:
     pod.k.barrier("b").define(2, timeout="300ms")
     done = pod.run("wait", "barrier/b")
@@ -74,9 +87,9 @@ def test_an_arrival_counts_once_for_the_pod_however_often_its_container_runs(pod
     barrier = pod.k.barrier("b")
     barrier.define(2)
     first = pod.run("arrive", "barrier/b", KONDUCTOR_ARRIVAL_ID="job/7")
-    assert (first.code, first.err) == (0, "job/7 arrived at barrier/b: 1/2, waiting")
+    assert (first.code, first.err) == (0, "job/7 arrived at barrier/b: 1/2 arrived, waiting")
     again = pod.run("arrive", "barrier/b", KONDUCTOR_ARRIVAL_ID="job/7")
-    assert (again.code, again.err) == (0, "job/7 arrived at barrier/b: 1/2, waiting (had arrived before)")
+    assert (again.code, again.err) == (0, "job/7 arrived at barrier/b: 1/2 arrived, waiting (had arrived before)")
 
 
 def test_as_the_first_process_of_a_container_it_ends_on_term(pod: Pod) -> None:

@@ -94,6 +94,12 @@ class Api(kmock.KubernetesEmulator):
         return {name: base64.b64decode(value) for name, value in data.items()}
 
     @property
+    def bundle(self) -> str:
+        """The bundle by which the API server judges what changes pods."""
+        webhook = self.present(CONFIGURATIONS[0])["webhooks"][0]
+        return base64.b64decode(webhook["clientConfig"]["caBundle"]).decode()
+
+    @property
     def bundles(self) -> set[str]:
         """The bundles that the configurations have; one, unless somebody was forgotten."""
         webhooks = [each for found in CONFIGURATIONS for each in self.present(found)["webhooks"]]

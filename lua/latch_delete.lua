@@ -1,11 +1,11 @@
--- Deletes a barrier; waiters are told and go on waiting for a new one.
--- KEYS: dirty index meta arrivals cycles waiters events
+-- Deletes a latch; waiters are told and go on waiting for a new one.
+-- KEYS: dirty index meta waiters events parts*
 -- ARGV: request owner
 -- REPLY: code next_change_ms owner
 -- GUARANTEE: leaves no key without a TTL; a retry does not delete what was made anew.
 --@include lib/codes
 --@include lib/ownership
---@include lib/barrier
+--@include lib/latch
 
 local request, owner = ARGV[1], ARGV[2]
 local object = latch()
@@ -18,7 +18,7 @@ elseif not object.epoch then
 elseif is_foreign(current, owner) then
   return {OWNED, -1, current}
 end
-call('DEL', object.meta, object.arrivals, object.cycles, object.waiters)
+call('DEL', object.meta, object.waiters, unpack(object.parts))
 call('SREM', KEYS[2], object.id)
 remember(object, request, current)
 remember(object, 'last-epoch', object.epoch)
