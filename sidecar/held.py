@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from konductor_core.durations import HEARTBEAT
 from konductor_core.errors import KonductorError, LeaseLost, NotFound
 from konductor_core.flows.leases import Released, lost_detail
-from konductor_core.identity import Kind
 from sidecar.clock import boot_id, boot_ms, until
 from sidecar.say import message
 from sidecar.volume import HELD, LOST, RELEASED, Grant, Volume, as_grant
@@ -18,7 +17,7 @@ from sidecar.volume import HELD, LOST, RELEASED, Grant, Volume, as_grant
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from konductor_core.aio import AsyncKonductor
+    from konductor_core.aio import AsyncKonductor, AsyncSemaphore
     from konductor_core.async_lease import AsyncLease
 
 __all__ = ["Held", "Ledger"]
@@ -65,6 +64,11 @@ class Ledger:
         """What is held at present."""
         return [each for each in self.entries if each.state == HELD]
 
+    def _handle(self, grant: Grant) -> AsyncSemaphore:
+        """Return the library's handle of a grant's object: a method called like its kind."""
+        handle: AsyncSemaphore = getattr(self.k, grant.kind)(grant.name)
+        return handle
+
     # ---- beginnings
 
     async def adopt(self, grant: Grant) -> None:
@@ -76,7 +80,7 @@ class Ledger:
         left = await self._confirm(grant)
         if left <= 0 and grant.shown and not self.volume.has("started"):
             grant, left = await self._acquire_anew(grant)
-        lease = self.k.permits(grant.object).adopt(
+        lease = self._handle(grant).adopt(
             grant.holder, grant.token, grant.permits, ttl=grant.ttl_ms / 1000, expires_in=left, on_lost=self._note
         )
         self.entries.append(Held(grant, lease, looked_ms=boot_ms()))
@@ -85,7 +89,7 @@ class Ledger:
         """Return the seconds that a lease surely lasts: what Redis says, or while it is away what the grant says."""
         try:
             async with asyncio.timeout(CALL):
-                return (await self.k.permits(grant.object).renew(grant.holder, grant.token)).expires_in
+                return (await self._handle(grant).renew(grant.holder, grant.token)).expires_in
         except LeaseLost:
             return 0.0
         except (KonductorError, TimeoutError) as error:
@@ -95,7 +99,7 @@ class Ledger:
     async def _acquire_anew(self, grant: Grant) -> tuple[Grant, float]:
         message(f"{grant.object}: the lease ended before the pod's own containers began; acquiring it again")
         ttl = grant.ttl_ms / 1000 or None
-        lease = await self.k.permits(grant.object).take(grant.permits, ttl, holder=grant.holder)
+        lease = await self._handle(grant).acquire(grant.permits, ttl, holder=grant.holder)
         grant = as_grant(grant.object, lease)
         self.volume.show(grant, HELD)
         return grant, lease.expires_in
@@ -118,8 +122,7 @@ class Ledger:
 
     def find(self, name: str, holder: str | None) -> Held | None:
         """Return what is held of a semaphore under a holder's name, if anything is."""
-        wanted = (f"{Kind.SEMAPHORE.key}/{name}", holder)
-        return next((each for each in self.held if (each.grant.object, each.grant.holder) == wanted), None)
+        return next((each for each in self.held if (each.grant.name, each.grant.holder) == (name, holder)), None)
 
     # ---- while it is held
 
@@ -179,13 +182,17 @@ class Ledger:
         self._on_lost(held, lease.reason or ENDED)
 
     async def _report(self, held: Held) -> None:
-        """Put a loss on record; while Redis is away, the next look tries again."""
+        """Put a loss on record; while Redis is away, the next look tries again.
+
+        A renewal that nobody waited for any more may have reached Redis all the same: what it prolonged is given back.
+        """
         grant = held.grant
         detail = lost_detail(held.lease.reason or ENDED, self._pod_uid)
         with suppress(KonductorError, TimeoutError):
             async with asyncio.timeout(CALL):
                 with suppress(NotFound):  # what is absent has no history either
-                    await self.k.permits(grant.object).report_lost(grant.holder, grant.token, detail)
+                    await self._handle(grant).release(grant.holder, grant.token)
+                    await self._handle(grant).report_lost(grant.holder, grant.token, detail)
             held.reported = True
             self.save()
 
@@ -218,7 +225,7 @@ class Ledger:
             message(f"{tasks[task].object}: {task.exception() or task.result()}")
 
     async def _release_unseen(self, grant: Grant) -> Released:
-        outcome = await self.k.permits(grant.object).release(grant.holder, grant.token)
+        outcome = await self._handle(grant).release(grant.holder, grant.token)
         if grant.shown:
             with suppress(OSError):
                 self.volume.show_state(grant, RELEASED)
