@@ -182,12 +182,16 @@ class Ledger:
         self._on_lost(held, lease.reason or ENDED)
 
     async def _report(self, held: Held) -> None:
-        """Put a loss on record; while Redis is away, the next look tries again."""
+        """Put a loss on record; while Redis is away, the next look tries again.
+
+        A renewal that nobody waited for any more may have reached Redis all the same: what it prolonged is given back.
+        """
         grant = held.grant
         detail = lost_detail(held.lease.reason or ENDED, self._pod_uid)
         with suppress(KonductorError, TimeoutError):
             async with asyncio.timeout(CALL):
                 with suppress(NotFound):  # what is absent has no history either
+                    await self._handle(grant).release(grant.holder, grant.token)
                     await self._handle(grant).report_lost(grant.holder, grant.token, detail)
             held.reported = True
             self.save()
