@@ -178,7 +178,7 @@ async def test_with_shared_tenancy_all_use_the_url_of_the_controller(guarded: Se
 
 
 async def test_replicas_have_the_users_too(fresh_server: FreshServer) -> None:
-    master = fresh_server("redis", tcp=True)
+    master = fresh_server("redis", tcp=True, options={"repl-diskless-sync-delay": "0"})
     replica = fresh_server("redis", tcp=True, options={"replicaof": f"127.0.0.1 {master.port}"})
     async with Stage(master.tcp_url) as stage, stage.controller():
         await label(stage, "etl")
@@ -189,7 +189,8 @@ async def test_replicas_have_the_users_too(fresh_server: FreshServer) -> None:
 
 def rights(client: redis.Redis) -> set[str]:
     """Return what a server knows of the namespace's user: the order of its words says nothing."""
-    line: str = next((each for each in client.execute_command("ACL", "LIST") if " konductor-etl " in each), "")
+    lines: list[str] = client.acl_list()
+    line = next((each for each in lines if " konductor-etl " in each), "")
     return set(line.split())
 
 
