@@ -2,6 +2,7 @@
 
 import pytest
 
+from koncli.kinds import KINDS
 from koncli.targets import Target, parse_one, parse_selector, parse_targets
 from konductor_core.errors import InvalidInput
 from konductor_core.identity import Kind
