@@ -14,6 +14,7 @@ from konductor_core import __version__
 from konductor_core.controller.agenda import Agenda
 from konductor_core.controller.arrivals import Arrivals
 from konductor_core.controller.cluster import ApiError, ApiUnavailable, Cluster
+from konductor_core.controller.connections import Connections
 from konductor_core.controller.events import EventWriter
 from konductor_core.controller.health import Health
 from konductor_core.controller.leader import Leader
@@ -24,6 +25,7 @@ from konductor_core.controller.reconcile import Reconciler
 from konductor_core.controller.restore import Restore
 from konductor_core.controller.store import Store
 from konductor_core.controller.sweep import Sweep, refresh
+from konductor_core.controller.tenants import Tenants
 from konductor_core.controller.view import Key, Resource, View
 from konductor_core.controller.watching import Watch
 from konductor_core.errors import Unavailable
@@ -78,7 +80,12 @@ class Controller:
             observe=self._observe,
         )
         self.reclaim = Reclaim(view, cluster, store)
-        self.arrivals = Arrivals(view, cluster, store, Notices(cluster, store, self._settings.instance))
+        notices = Notices(cluster, store, self._settings.instance)
+        self.arrivals = Arrivals(view, cluster, store, notices)
+        self.tenants = Tenants(self._settings.redis, store)
+        self.connections = Connections(
+            view, cluster, self.tenants, notices, settings=self._settings.redis, tenancy=self._settings.tenancy
+        )
         self.sweep = Sweep(view, cluster, store, self._poke, self._settings.resync_ms / 1000)
         self.leader = Leader(store, self._settings.redis, self._work)
         view.resources.listeners.append(self._resource_changed)
@@ -88,7 +95,7 @@ class Controller:
         health = Health(
             stuck=self._stuck, unready=self._unready, metrics=self._metrics_text, status=self._status_document
         )
-        async with self.store, self.cluster, asyncio.TaskGroup() as tasks:
+        async with self.store, self.cluster, self.tenants, asyncio.TaskGroup() as tasks:
             tasks.create_task(health.run(self._settings.host, self._settings.port, self.listening.set_result))
             tasks.create_task(self._ask_redis())
             await self._persist(self._is_installed, "waiting for the Kubernetes API")
@@ -138,7 +145,7 @@ class Controller:
         self.metrics.active.set(1)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for care in (self.agenda, self.restore, self.reclaim, self.arrivals, self.sweep):
+                for care in (self.agenda, self.restore, self.connections, self.reclaim, self.arrivals, self.sweep):
                     tasks.create_task(care.run())
                 tasks.create_task(self._listen())
                 tasks.create_task(self._note_looks())

@@ -82,6 +82,8 @@ class Api(kmock.KubernetesEmulator):
             return await super()._handle(request)
         except kmock.KubernetesObjectNotFoundError:
             raise _missing(request.name) from None
+        finally:  # kmock goes through all requests that it has seen, for each new one
+            self._requests[:] = [each for each in self._requests if each is not request]
 
     def _amend(self, request: kmock.Request) -> None:
         """Make of a request what a server would make of it, or refuse it."""
