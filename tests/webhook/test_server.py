@@ -98,6 +98,7 @@ MALFORMED = [
     with_object(b"1" * 10_000),
     with_object(b"7"),
     json.dumps(review(pod())).encode()[:-1],
+    with_object(b'{"x":[' + b"[]," * 1_000_000 + b"1]}"),
 ]
 
 
