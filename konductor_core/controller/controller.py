@@ -18,11 +18,13 @@ from konductor_core.controller.connections import Connections
 from konductor_core.controller.events import EventWriter
 from konductor_core.controller.health import Health
 from konductor_core.controller.leader import Leader
+from konductor_core.controller.losses import Losses
 from konductor_core.controller.metrics import Metrics
 from konductor_core.controller.notices import Notices
 from konductor_core.controller.reclaim import Reclaim
 from konductor_core.controller.reconcile import Reconciler
 from konductor_core.controller.restore import Restore
+from konductor_core.controller.scheduling import Scheduling
 from konductor_core.controller.store import Store
 from konductor_core.controller.sweep import Sweep, refresh
 from konductor_core.controller.tenants import Tenants
@@ -82,6 +84,9 @@ class Controller:
         self.reclaim = Reclaim(view, cluster, store)
         notices = Notices(cluster, store, self._settings.instance)
         self.arrivals = Arrivals(view, cluster, store, notices)
+        self.scheduling = Scheduling(view, cluster, store, notices)
+        self.losses = Losses(view, cluster, notices)
+        self.events.listeners.append(self.losses.note)
         self.tenants = Tenants(self._settings.redis, store)
         self.connections = Connections(
             view, cluster, self.tenants, notices, settings=self._settings.redis, tenancy=self._settings.tenancy
@@ -145,8 +150,10 @@ class Controller:
         self.metrics.active.set(1)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for care in (self.agenda, self.restore, self.connections, self.reclaim, self.arrivals, self.sweep):
+                for care in (self.agenda, self.restore, self.connections, self.sweep):
                     tasks.create_task(care.run())
+                for care_of_pods in (self.reclaim, self.arrivals, self.scheduling, self.losses):
+                    tasks.create_task(care_of_pods.run())
                 tasks.create_task(self._listen())
                 tasks.create_task(self._note_looks())
         finally:
@@ -199,6 +206,7 @@ class Controller:
         self.metrics.note(key, status)
         self.reclaim.note(key, status)
         self.arrivals.note(key, status)
+        self.scheduling.note(key, status)
         if status is None:
             self.events.forget(key)
         else:

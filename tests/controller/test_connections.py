@@ -189,7 +189,7 @@ async def test_replicas_have_the_users_too(fresh_server: FreshServer) -> None:
 
 def rights(client: redis.Redis) -> set[str]:
     """Return what a server knows of the namespace's user: the order of its words says nothing."""
-    lines: list[str] = client.acl_list()
+    lines = map(str, client.acl_list())
     line = next((each for each in lines if " konductor-etl " in each), "")
     return set(line.split())
 
