@@ -10,15 +10,16 @@ import click
 
 from koncli.app import App, pass_app
 from koncli.failures import print_error
+from koncli.kinds import ref
 from koncli.leases import ttl_option
 from koncli.options import Verb
 from koncli.output import message
 from koncli.parameters import DURATION, HOLDER, PRIORITY, Checked, must_exist_option, timeout_option
 from koncli.progress import Waiting
-from konductor_core.amounts import leased_object, mode_of, parse_amount
+from konductor_core.amounts import amount_of, leased_object, mode_of, parse_amount
 from konductor_core.durations import to_ms, to_text
 from konductor_core.errors import Denied, InvalidInput, KonductorError, LeaseLost
-from konductor_core.identity import Kind, arrival_id, check_count
+from konductor_core.identity import Kind, arrival_id, check_count, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +36,10 @@ F = TypeVar("F", bound="Callable[..., Any]")
 def _held_option(kind: Kind, metavar: str, text: str) -> Callable[[F], F]:
     """Return the option that names an object of the kind, and how much of it to hold."""
 
-    def parse(value: str, _what: str) -> tuple[str, int]:
-        return parse_amount(f"{kind.key}/{value}")
+    def parse(value: str, what: str) -> tuple[str, int]:
+        name, equals, amount = value.partition("=")
+        label = ref(kind, check_name(name, what))
+        return label, amount_of(kind, amount, what) if equals else parse_amount(label)[1]
 
     return click.option(
         f"--{kind.key}",
