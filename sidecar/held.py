@@ -17,7 +17,7 @@ from sidecar.volume import HELD, LOST, RELEASED, Grant, Volume, as_grant
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from konductor_core.aio import AsyncKonductor, AsyncSemaphore
+    from konductor_core.aio import AsyncKonductor
     from konductor_core.async_lease import AsyncLease
 
 __all__ = ["Held", "Ledger"]
@@ -62,11 +62,6 @@ class Ledger:
         """What is held at present."""
         return [each for each in self.entries if each.state == HELD]
 
-    def _handle(self, grant: Grant) -> AsyncSemaphore:
-        """Return the library's handle of a grant's object: a method called like its kind."""
-        handle: AsyncSemaphore = getattr(self.k, grant.kind)(grant.name)
-        return handle
-
     # ---- beginnings
 
     async def adopt(self, grant: Grant) -> None:
@@ -81,7 +76,7 @@ class Ledger:
         left = await self._confirm(grant)
         if left <= 0 and grant.shown and not self.volume.has("started"):
             grant, left = await self._acquire_anew(grant)
-        lease = self._handle(grant).adopt(
+        lease = self.k.permits(grant.object).adopt(
             grant.holder, grant.token, grant.permits, ttl=grant.ttl_ms / 1000, expires_in=left, on_lost=self._note
         )
         self.entries.append(Held(grant, lease, looked_ms=boot_ms()))
@@ -90,7 +85,7 @@ class Ledger:
         """Return the seconds that a lease surely lasts: what Redis says, or while it is away what the grant says."""
         try:
             async with asyncio.timeout(CALL):
-                return (await self._handle(grant).renew(grant.holder, grant.token)).expires_in
+                return (await self.k.permits(grant.object).renew(grant.holder, grant.token)).expires_in
         except LeaseLost:
             return 0.0
         except (KonductorError, TimeoutError) as error:
@@ -100,17 +95,17 @@ class Ledger:
     async def _acquire_anew(self, grant: Grant) -> tuple[Grant, float]:
         message(f"{grant.object}: the lease ended before the pod's own containers began; acquiring it again")
         ttl = grant.ttl_ms / 1000 or None
-        lease = await self._handle(grant).acquire(grant.permits, ttl, holder=grant.holder)
+        lease = await self.k.permits(grant.object).take(grant.permits, ttl, holder=grant.holder)
         grant = as_grant(grant.object, lease)
         self.volume.show(grant, HELD)
         return grant, lease.expires_in
 
-    async def acquire(self, name: str, permits: int, *, holder: str | None, renew: bool, **ask: Any) -> Held:  # noqa: ANN401
-        """Acquire permits of a semaphore for one of the pod's containers, which asked through the API."""
-        known = self.find(name, holder)
-        renewing = renew and known is None
-        lease = await self.k.semaphore(name).acquire(permits, holder=holder, renew=renewing, on_lost=self._note, **ask)
-        grant = replace(as_grant(f"semaphore/{name}", lease), shown=False)
+    async def acquire(self, target: str, permits: int, *, holder: str | None, renew: bool, **ask: Any) -> Held:  # noqa: ANN401
+        """Acquire permits of `semaphore/x` for one of the pod's containers, which asked through the API."""
+        known = self.find(target, holder)
+        handle, renewing = self.k.permits(target), renew and known is None
+        lease = await handle.take(permits, holder=holder, renew=renewing, on_lost=self._note, **ask)
+        grant = replace(as_grant(target, lease), shown=False)
         if known is None:
             known = Held(grant, lease, renewing)
             self.entries.append(known)
@@ -121,9 +116,9 @@ class Ledger:
         self.news.set()
         return known
 
-    def find(self, name: str, holder: str | None) -> Held | None:
-        """Return what is held of a semaphore under a holder's name, if anything is."""
-        return next((each for each in self.held if (each.grant.name, each.grant.holder) == (name, holder)), None)
+    def find(self, target: str, holder: str | None) -> Held | None:
+        """Return what is held of `semaphore/x` under a holder's name, if anything is."""
+        return next((each for each in self.held if (each.grant.object, each.grant.holder) == (target, holder)), None)
 
     # ---- while it is held
 
@@ -190,7 +185,7 @@ class Ledger:
 
         A renewal that nobody waited for any more may have reached Redis all the same: what it prolonged is given back.
         """
-        handle, detail = self._handle(grant), lost_detail(reason, self._pod_uid)
+        handle, detail = self.k.permits(grant.object), lost_detail(reason, self._pod_uid)
         with suppress(KonductorError, TimeoutError):
             async with asyncio.timeout(CALL):
                 with suppress(NotFound):  # what is absent has no history either
@@ -229,7 +224,7 @@ class Ledger:
             message(f"{grant.object}: {unsaid if task in late else task.exception() or task.result()}")
 
     async def _release_unseen(self, grant: Grant) -> Released:
-        outcome = await self._handle(grant).release(grant.holder, grant.token)
+        outcome = await self.k.permits(grant.object).release(grant.holder, grant.token)
         if grant.shown:
             with suppress(OSError):
                 self.volume.show_state(grant, RELEASED)

@@ -316,7 +316,8 @@ def _document(rule: Rule, status: int, data: bytes) -> dict[str, Any]:
     if 200 <= status < 300:
         return dict(document)
     message = document.get("message") if isinstance(document, dict) else None
-    text = f"cannot {rule.verb} {rule.resource}: {message or 'no reason given'} ({status})"
+    reason = " ".join(str(message or "no reason given").split())
+    text = f"cannot {rule.verb} {'.'.join(filter(None, (rule.resource, rule.group)))}: {reason} ({status})"
     if status in BUSY:
         raise ApiUnavailable(text, status)
     if status == 404 and not (document.get("details") or {}).get("name"):

@@ -31,6 +31,7 @@ from konductor_core.controller.tenants import Tenants
 from konductor_core.controller.view import Key, Resource, View
 from konductor_core.controller.watching import Watch
 from konductor_core.errors import Unavailable
+from konductor_core.identity import GROUP
 from konductor_core.models import SPECS
 
 if TYPE_CHECKING:
@@ -127,7 +128,12 @@ class Controller:
     async def _is_installed(self) -> None:
         """Raise `ApiError` if the API does not answer, or does not know our kinds."""
         for kind in SPECS:
-            await self.cluster.resources(kind)
+            try:
+                await self.cluster.resources(kind)
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+                raise ApiError(f"it does not know {kind.plural}.{GROUP}: apply the CRDs of this version") from None
 
     async def _first_lists(self) -> None:
         await refresh(self.view, self.cluster)

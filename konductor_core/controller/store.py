@@ -131,10 +131,6 @@ class Store:
         """Return the namespaces that were marked."""
         return await self.driver.run(upkeep.marked(self._system))
 
-    async def is_deleted(self, key: Key) -> bool:
-        """Return whether an object was deleted on purpose: it is absent, and its namespace has not been lost."""
-        return await self.driver.run(upkeep.is_deleted(_keys(key)))
-
     # ------------------------------------------------------------------------------------------------ for dead pods
 
     async def reclaim(self, key: Key, holder: str, token: int, uid: str) -> bool:

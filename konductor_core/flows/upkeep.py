@@ -26,7 +26,6 @@ __all__ = [
     "changed",
     "clean",
     "has_arrived",
-    "is_deleted",
     "is_marked",
     "latch",
     "life",
@@ -95,13 +94,6 @@ def note_mirror(keys: ObjectKeys, uid: str) -> Flow[None]:
         yield Command(("HSET", layout.mirrors(keys.namespace), keys.id, uid))
     else:
         yield Command(("HDEL", layout.mirrors(keys.namespace), keys.id))
-
-
-def is_deleted(keys: ObjectKeys) -> Flow[bool]:
-    """Return whether an object is absent although nothing was lost: both asked in one moment."""
-    marker = layout.marker(keys.namespace)
-    # EXISTS counts each name as often as it stands there: 2 is the marker without the object.
-    return bool((yield Command(("EXISTS", marker, marker, keys.meta))) == 2)
 
 
 class Life(NamedTuple):

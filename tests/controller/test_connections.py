@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
 
-from konductor_core import Konductor
+from konductor_core import AsyncKonductor, Konductor
 from konductor_core.identity import Kind
 from konductor_core.urls import parse_redis_url, with_user
 from tests.controller.api import NAMESPACES, SECRETS
@@ -218,3 +219,27 @@ async def test_what_listens_is_not_cut_off_when_its_user_is_made_again(guarded: 
             message = listener.get_message(timeout=5)
             assert message is not None
             assert message["data"] == "barrier/b"
+
+
+async def test_waits_outlast_a_redis_that_comes_back_empty_without_its_users(guarded: Server) -> None:
+    async with Stage(guarded.url) as stage, stage.controller():
+        await stage.api.apply(Kind.BARRIER, "b", {"expected": 1})
+        await stage.api.apply(Kind.SEMAPHORE, "s", {"permits": 1})
+        await stage.shown("s", Kind.SEMAPHORE, available=1)
+        url = await connected(stage)
+        async with AsyncKonductor(url, namespace="etl", holder="w") as k, asyncio.TaskGroup() as tasks:
+            held = await k.semaphore("s").acquire(holder="other", ttl="30s")
+            waits = [tasks.create_task(k.barrier("b").wait()), tasks.create_task(take(k))]
+            await stage.shown("b", waiting=1)
+            await stage.shown("s", Kind.SEMAPHORE, waiting=1, inUse=1)
+            guarded.kill()
+            guarded.start()
+            await eventually(lambda: usable(url), "the user is known again")
+            await k.barrier("b").arrive("x", patience="10s")
+            await held.release()
+            await asyncio.wait(waits, timeout=15)
+            assert all(wait.done() for wait in waits)
+
+
+async def take(k: AsyncKonductor) -> None:
+    await (await k.semaphore("s").acquire(holder="waiting")).release()
