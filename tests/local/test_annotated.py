@@ -145,6 +145,15 @@ def test_a_pod_that_lost_its_lease_is_deleted_if_it_says_so(local: Local) -> Non
     assert any("pod loser has lost semaphore-s: it is deleted" in line for line in result.lines)
 
 
+def test_a_pod_that_lost_its_lease_gets_a_signal_if_it_says_so(local: Local) -> None:
+    script = "trap 'echo told; exit 0' TERM; koncli semaphore force-release s $POD_NAME; while :; do sleep 0.1; done"
+    loser = bare_pod("loser", script, securityContext={"runAsUser": 1000})
+    result = local.run(
+        konductor("Semaphore", "s", permits=1), annotated(loser, acquire_semaphore="s", ttl="15s", on_lost="signal")
+    )
+    assert (result.code, result.said()[-1]) == (0, "told")
+
+
 @pytest.mark.parametrize(
     "probe,code", [({"exec": {"command": ["test", "-e", "/run-it/up"]}}, 0), ({"exec": {"command": ["false"]}}, 3)]
 )
