@@ -62,6 +62,7 @@ class Connections:
         self._settings = settings
         self._isolated = tenancy == "isolated"
         self._known: dict[str, str] = {}
+        self._told: dict[str, str] = {}
         self._agenda: Agenda[str] = Agenda(self._work, workers=4, outages=(Unavailable, ApiUnavailable, NoRights))
         self.problem = ""
         """Why namespaces have no connection, for the status of this replica; empty if they have."""
@@ -71,6 +72,7 @@ class Connections:
 
     async def run(self) -> None:
         """Make and mend until cancelled."""
+        self._told.clear()
         self._known.clear()  # another replica may have made others meanwhile
         for namespace in self._view.namespaces_in_use(ENABLED_LABEL):
             self._agenda.poke(namespace)
@@ -173,7 +175,9 @@ class Connections:
             log.debug("users: %s", error)
 
     async def _tell(self, namespace: str, reason: str, message: str, uid: str = "") -> None:
-        await self._notices.tell(("Secret", namespace, CONNECTION_SECRET, uid), reason, message)
+        if self._told.get(namespace) != message:
+            await self._notices.tell(("Secret", namespace, CONNECTION_SECRET, uid), reason, message)
+            self._told[namespace] = message
 
 
 def _is_ours(secret: Mapping[str, Any]) -> bool:

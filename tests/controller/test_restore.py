@@ -14,6 +14,8 @@ from tests.controller import pods
 from tests.controller.stage import Stage, eventually
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.servers import Server
 
 B, S = Kind.BARRIER, Kind.SEMAPHORE
@@ -168,6 +170,22 @@ async def test_an_empty_namespace_is_no_loss(any_server: Server) -> None:
         async with AsyncKonductor(any_server.url, namespace="etl") as k:
             types = [event.type for event in await k.barrier("b").events()]
         assert "restored" not in types
+
+
+async def test_of_a_namespace_that_is_gone_nothing_is_expected(
+    any_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("konductor_core.controller.restore.TIDY_EVERY", 1)
+    monkeypatch.setattr("konductor_core.controller.restore.INTERVAL", 0.1)
+    async with Stage(any_server.url) as stage, stage.controller():
+        await stage.api.apply(B, "b", {"expected": 2})
+        await stage.shown("b", arrived=0)
+        with any_server.client() as raw:
+            await eventually(lambda: raw.exists("konductor:{etl}:marker"), "it is marked")
+            await stage.api.remove(B, "b")
+            await stage.api._send("DELETE", "/api/v1/namespaces/etl", None)
+            await eventually(lambda: not raw.exists("konductor:{etl}:marker"), "the mark is gone")
+            assert [key for key in raw.scan_iter("konductor:{etl}:*") if raw.ttl(key) == -1] == []
 
 
 # --------------------------------------------------------------- what a status tells
