@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from benchmarks.harness import Place
     from konductor_core import Konductor
-    from konductor_core.client import Semaphore
+    from konductor_core.handles.permits import Semaphore
 
 __all__ = ["TITLE", "run"]
 

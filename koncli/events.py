@@ -11,6 +11,7 @@ from koncli.kinds import ref
 from koncli.options import Verb
 from koncli.parameters import COUNT, timeout_option
 from koncli.targets import Target, parse_targets
+from konductor_core.amounts import mode_of
 from konductor_core.durations import rfc3339, to_ms
 from konductor_core.errors import Unavailable
 from konductor_core.identity import Kind
@@ -116,11 +117,18 @@ def _line(each: Happened) -> str:
         detail = f"until={rfc3339(int(detail))}"
     facts = [
         f"holder={event.holder}" if event.holder else "",
-        f"permits={event.permits}" if event.permits and kind is not Kind.BARRIER else "",
+        _amount(kind, event),
         f"token={event.token}" if event.token else "",
         detail,
     ]
     return "  ".join(part for part in (*parts, " ".join(fact for fact in facts if fact)) if part)
+
+
+def _amount(kind: Kind, event: Event) -> str:
+    """Return how much it was about, of the kinds where it may differ."""
+    if event.permits and kind is Kind.RWMUTEX and event.holder:
+        return f"mode={mode_of(event.permits)}"
+    return f"permits={event.permits}" if event.permits and kind is Kind.SEMAPHORE else ""
 
 
 def _document(app: App, each: Happened) -> dict[str, object]:
@@ -134,7 +142,8 @@ def _document(app: App, each: Happened) -> dict[str, object]:
         "type": event.type,
         "holder": event.holder,
         "token": event.token,
-        "permits": event.permits,
+        "permits": event.permits if kind in {Kind.SEMAPHORE, Kind.BARRIER} else None,
+        "mode": mode_of(event.permits) if event.permits and event.holder and kind is Kind.RWMUTEX else None,
         "detail": event.detail,
     }
     return {key: value for key, value in fields.items() if value not in (None, "")}

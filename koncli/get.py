@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from konductor_core.identity import Kind
-    from konductor_core.models import BarrierStatus, SemaphoreStatus, Status
+    from konductor_core.models import Status
 
 
 @click.command("get", cls=Verb, example="koncli get barriers,semaphores -l pipeline=etl-demo")
@@ -73,7 +73,7 @@ def manifest(kind: Kind, status: Status) -> dict[str, object]:
     """One object as a manifest: apiVersion, kind, metadata, spec and status."""
     from konductor_core.manifests import Manifest
 
-    spec = cast("BarrierStatus | SemaphoreStatus", status).spec
+    spec = status.spec
     flat = status.to_dict()
     for field in ("kind", "name", "namespace", "labels", *spec.to_dict()):
         flat.pop(field, None)

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
     from koncli.app import Defined
 
-KINDS: tuple[Kind, ...] = (Kind.BARRIER, Kind.SEMAPHORE, Kind.WAITGROUP)
+KINDS: tuple[Kind, ...] = (
+    Kind.BARRIER,
+    Kind.SEMAPHORE,
+    Kind.LEASE,
+    Kind.MUTEX,
+    Kind.RWMUTEX,
+    Kind.WAITGROUP,
+)
 """The kinds that have a module; everything that goes through all kinds goes through these."""
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from koncli.kinds import ref, report
-from koncli.parameters import DURATION, INTEGER
+from koncli.app import App, pass_app
+from koncli.kinds import ref, report, report_defined
+from koncli.options import verb
+from koncli.parameters import DURATION, INTEGER, label_option, name_argument
 from koncli.views import more
+from konductor_core.amounts import mode_of
 from konductor_core.durations import about, rfc3339, to_text
 from konductor_core.errors import LeaseLost, NotHolder
+from konductor_core.identity import Kind
 
 if TYPE_CHECKING:
-    from koncli.app import App
     from koncli.output import Output
-    from konductor_core.identity import Kind
-    from konductor_core.models import Holder, SemaphoreStatus
+    from konductor_core.models import Holder, PermitStatus, Waiter
 
 
 class Granted(Protocol):
@@ -65,19 +67,24 @@ def permits_text(count: int) -> str:
 def report_grant(app: App, kind: Kind, name: str, lease: Granted, verb: str) -> None:
     """Print a grant: one line for people, all of it as JSON; the token is what protected systems compare."""
     expiry = f"expires in {to_text(lease.ttl_ms)}" if lease.ttl_ms else "never expires"
-    text = f"{verb} {permits_text(lease.permits)} of {ref(kind, name)} as {lease.holder}, token {lease.token}, {expiry}"
-    fields: dict[str, object] = {"holder": lease.holder, "permits": lease.permits, "token": lease.token}
-    fields["ttl"] = to_text(lease.ttl_ms)
+    what = f"{permits_text(lease.permits)} of {ref(kind, name)}" if kind is Kind.SEMAPHORE else ref(kind, name)
+    fields: dict[str, object] = {"holder": lease.holder}
+    if kind is Kind.SEMAPHORE:
+        fields["permits"] = lease.permits
+    if kind is Kind.RWMUTEX:
+        fields["mode"] = mode_of(lease.permits)
+        what = f"{what} to {fields['mode']}"
+    fields |= {"token": lease.token, "ttl": to_text(lease.ttl_ms)}
     if lease.ttl_ms:
         # By this process's clock, counted from before the request: never longer than the server keeps it.
         fields["expiresIn"] = to_text(int(lease.expires_in * 1000))
-    report(app, kind, name, text, fields)
+    report(app, kind, name, f"{verb} {what} as {lease.holder}, token {lease.token}, {expiry}", fields)
 
 
 def report_release(
-    app: App, kind: Kind, name: str, *, holder: str, outcome: str, ignore_not_held: bool = False
+    app: App, kind: Kind, name: str, *, holder: str, outcome: str, word: str = "released", ignore_not_held: bool = False
 ) -> None:
-    """Say what became of a lease that was to be given back.
+    """Say what became of a lease that was to be given back; `word` is what that is called if it was.
 
     Released is success. If it had expired before, that is LeaseLost (exit 6), because somebody else may have held it
     during our work; if there was nothing to give back, NotHolder (exit 4), or NotFound if the object is absent. None
@@ -85,7 +92,7 @@ def report_release(
     """
     label = ref(kind, name)
     texts = {
-        "released": f"released {label}, held by {holder}",
+        "released": f"{word} {label}, held by {holder}",
         "expired": f"the lease of {holder} on {label} had already expired",
         "not-held": f"{holder} does not hold {label}",
     }
@@ -93,19 +100,34 @@ def report_release(
         raise LeaseLost(texts[outcome], hint="others may have held it meanwhile: choose a longer --ttl, or renew")
     if outcome == "not-held" and not ignore_not_held:
         raise NotHolder(
-            texts[outcome], hint=f"koncli {kind.key} holders {name} shows who does; --ignore-not-held makes it no error"
+            texts[outcome], hint=f"koncli {kind.key} status {name} shows who does; --ignore-not-held makes it no error"
         )
     report(app, kind, name, texts[outcome], {"holder": holder, "outcome": outcome})
 
 
-def holder_tables(status: SemaphoreStatus, out: Output) -> list[str]:
+_AMOUNT = {Kind.SEMAPHORE: "PERMITS", Kind.RWMUTEX: "MODE"}
+"""What a table of holders or waiters says beside the name, of the kinds where it may differ."""
+
+
+def _amount(kind: Kind, each: Holder | Waiter) -> list[str]:
+    return [each.mode or str(each.permits)] if kind in _AMOUNT else []
+
+
+def holder_tables(status: PermitStatus, out: Output) -> list[str]:
     """Return the tables of holders and waiters, each only if there are any."""
+    amount = [_AMOUNT[status.kind]] if status.kind in _AMOUNT else []
     tables = []
     if status.holders:
-        headers = ["HOLDER", "PERMITS", "TOKEN", "SINCE", "EXPIRES"]
+        headers = ["HOLDER", *amount, "TOKEN", "SINCE", "EXPIRES"]
         rows = [
-            [holder.holder, str(holder.permits), str(holder.token), rfc3339(holder.since_ms), _expiry(status, holder)]
-            for holder in status.holders
+            [
+                each.holder,
+                *_amount(status.kind, each),
+                str(each.token),
+                rfc3339(each.since_ms),
+                expiry_text(status, each),
+            ]
+            for each in status.holders
         ]
         if out.wide:
             headers += ["POD", "NODE", "UID"]
@@ -114,21 +136,50 @@ def holder_tables(status: SemaphoreStatus, out: Output) -> list[str]:
         rest = more(len(status.holders), status.holders_total, "holders")
         tables.append(out.table(headers, rows) + (f"\n{rest}" if rest else ""))
     if status.waiters:
+        headers = ["POSITION", "WAITER", *amount, "PRIORITY", "SINCE"]
         rows = [
-            [str(w.position), w.holder, str(w.permits), str(w.priority), f"{about(status.now_ms - w.since_ms)} ago"]
-            for w in status.waiters
+            [
+                str(each.position),
+                each.holder,
+                *_amount(status.kind, each),
+                str(each.priority),
+                f"{about(status.now_ms - each.since_ms)} ago",
+            ]
+            for each in status.waiters
         ]
         rest = more(len(status.waiters), status.waiting, "waiters")
-        tables.append(
-            out.table(["POSITION", "WAITER", "PERMITS", "PRIORITY", "SINCE"], rows) + (f"\n{rest}" if rest else "")
-        )
+        tables.append(out.table(headers, rows) + (f"\n{rest}" if rest else ""))
     return tables
 
 
-def _expiry(status: SemaphoreStatus, holder: Holder) -> str:
+def ttl_text(status: Any) -> str:  # noqa: ANN401 - of any kind with a TTL
+    """Return how long leases live unless renewed."""
+    return to_text(status.spec.ttl_ms) if status.spec.ttl_ms else "0 (until released)"
+
+
+def expiry_text(status: PermitStatus, holder: Holder) -> str:
+    """Return when a lease ends unless renewed, seen from the moment of the snapshot."""
     if holder.pending:
         return "when not confirmed"
     if holder.expires_ms is None:
         return "never"
     left = holder.expires_ms - status.now_ms
     return f"in {about(left)}" if left > 0 else "expired"
+
+
+def add_create(group: click.Group, kind: Kind, *, example: str) -> None:
+    """Add `create` for a kind of which there is nothing to say but the TTL."""
+
+    @verb(group, "create", example=example)
+    @name_argument(kind)
+    @click.option("--ttl", type=DURATION, metavar="DURATION", help="How long leases live unless renewed (5m).")
+    @label_option
+    @pass_app
+    def create(app: App, name: str, ttl: str | None, labels: tuple[tuple[str, str], ...]) -> None:
+        """Create the object, or update it to exactly these values."""
+        from konductor_core.durations import to_ms
+        from konductor_core.models import SPECS
+
+        given = {} if ttl is None else {"ttl_ms": to_ms(ttl, what="ttl")}
+        defined = app.handle(kind, name).define_spec(SPECS[kind](**given), labels=dict(labels))
+        report_defined(app, kind, name, defined)

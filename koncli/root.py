@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "barrier": ("koncli.barrier:barrier", "Wait until enough have arrived."),
     "semaphore": ("koncli.semaphore:semaphore", "Share a number of permits."),
+    "lease": ("koncli.lease:lease", "Give a role to one holder at a time."),
+    "mutex": ("koncli.mutex:mutex", "Lock what one may do at a time."),
+    "rwmutex": ("koncli.rwmutex:rwmutex", "Lock to read together, or to write alone."),
     "waitgroup": ("koncli.waitgroup:waitgroup", "Wait until all members are done."),
     "apply": ("koncli.apply:apply", "Create or update the objects of manifests."),
     "delete": ("koncli.apply:delete", "Delete objects by manifest, name or label."),
@@ -64,7 +67,7 @@ class Root(VerbGroup):
 @click.group("koncli", cls=Root)
 @click.version_option(__version__, prog_name="koncli", message="%(prog)s %(version)s")
 def root() -> None:
-    """Coordinate Jobs and Pods: barriers and semaphores in Redis.
+    """Coordinate Jobs and Pods: barriers, semaphores, leases and locks in Redis.
 
     Exit codes: 0 done, 1 unexpected, 2 not found, 3 timed out, 4 denied, 5 Redis unavailable,
     6 failed or lost, 64 usage, 130 and 143 interrupted.

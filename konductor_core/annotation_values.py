@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from konductor_core.amounts import SHARES, amount_of
 from konductor_core.annotations import PREFIX
 from konductor_core.durations import to_ms, to_text
 from konductor_core.errors import InvalidInput, quoted
-from konductor_core.identity import COUNT_MAX, check_count, check_holder, check_name
+from konductor_core.identity import COUNT_MAX, Kind, check_count, check_holder, check_name
 from konductor_core.quantities import Amount
 
 if TYPE_CHECKING:
@@ -84,15 +85,20 @@ class Values(Mapping[str, str]):
             found[name] = to_ms(timeout, what=f"{what}: timeout") if colon else None
         return tuple(found.items())
 
-    def names_with_permits(self, annotation: Annotation) -> tuple[tuple[str, int | None], ...]:
-        """Return a list of `name` or `name=permits` as names and numbers."""
+    def names_with_amounts(self, annotation: Annotation, kind: Kind) -> tuple[tuple[str, int | None], ...]:
+        """Return a list of `name` or `name=amount` as names and how many permits of the kind that is."""
         what = f"annotation {annotation}"
         found: dict[str, int | None] = {}
         for entry in self.words(annotation):
-            name, equals, permits = (part.strip() for part in entry.partition("="))
+            name, equals, amount = (part.strip() for part in entry.partition("="))
             check_name(name, f"{what}: name")
             _refuse_again(annotation, name, found)
-            found[name] = _whole(permits, f"{what}: permits", 1, COUNT_MAX) if equals else None
+            if kind is Kind.SEMAPHORE:
+                found[name] = _whole(amount, f"{what}: permits", 1, COUNT_MAX) if equals else None
+            elif equals:
+                found[name] = amount_of(kind, amount, f"{what}: {name}")
+            else:
+                found[name] = SHARES["write"] if kind is Kind.RWMUTEX else 1
         return tuple(found.items())
 
     def amounts(self, annotation: Annotation) -> tuple[Amount, ...]:

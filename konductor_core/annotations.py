@@ -93,6 +93,24 @@ class Annotation(StrEnum):
         ),
         "load-concurrency, warehouse=2",
     )
+    ACQUIRE_LEASE = (
+        "acquire-lease",
+        "names, several with commas",
+        "Leases that the pod acquires and holds in the same way, together with all else that it acquires.",
+        "scheduler-leader",
+    )
+    ACQUIRE_MUTEX = (
+        "acquire-mutex",
+        "names, several with commas",
+        "Mutexes that the pod locks and holds in the same way, together with all else that it acquires.",
+        "schema-migration",
+    )
+    ACQUIRE_RWMUTEX = (
+        "acquire-rwmutex",
+        "`name=read` or `name=write`, several with commas; `name` alone is to write",
+        "RWMutexes that the pod locks and holds in the same way, together with all else that it acquires.",
+        "warehouse=read",
+    )
     PERMITS = (
         "permits",
         "a whole number from 1",
@@ -104,20 +122,23 @@ class Annotation(StrEnum):
         "a duration, at least 15s",
         (
             "How long a lease lives unless renewed, so how soon others get the permits of a pod whose node is lost; "
-            "without it what the semaphore says. It is renewed three times as often."
+            "without it what the object says. It is renewed three times as often."
         ),
         "30s",
     )
     ACQUIRE_TIMEOUT = (
         "acquire-timeout",
         "a duration",
-        "How long the pod waits for its permits before it fails; without it as long as it takes. With 0 it tries once.",
+        (
+            "How long the pod waits for what it acquires before it fails; without it as long as it takes. "
+            "With 0 it tries once."
+        ),
         "10m",
     )
     PRIORITY = (
         "priority",
         "a whole number from -1000 to 1000",
-        "The pod's place in the queues of its semaphores: higher goes first; 0 without it.",
+        "The pod's place in the queues of what it acquires: higher goes first; 0 without it.",
         "10",
     )
     ARRIVE_BARRIER = (
@@ -206,7 +227,12 @@ class Annotation(StrEnum):
 WAITS: Final = {Kind.BARRIER: Annotation.WAIT_BARRIER, Kind.WAITGROUP: Annotation.WAIT_WAITGROUP}
 """Which annotation waits for objects of a kind."""
 
-ACQUIRES: Final = {Kind.SEMAPHORE: Annotation.ACQUIRE_SEMAPHORE}
+ACQUIRES: Final = {
+    Kind.SEMAPHORE: Annotation.ACQUIRE_SEMAPHORE,
+    Kind.LEASE: Annotation.ACQUIRE_LEASE,
+    Kind.MUTEX: Annotation.ACQUIRE_MUTEX,
+    Kind.RWMUTEX: Annotation.ACQUIRE_RWMUTEX,
+}
 """Which annotation acquires objects of a kind."""
 
 ARRIVES: Final = {Kind.BARRIER: Annotation.ARRIVE_BARRIER, Kind.WAITGROUP: Annotation.DONE_WAITGROUP}
@@ -215,9 +241,6 @@ ARRIVES: Final = {Kind.BARRIER: Annotation.ARRIVE_BARRIER, Kind.WAITGROUP: Annot
 RESERVED: Final = {
     f"{PREFIX}wait-gate": Kind.GATE,
     f"{PREFIX}wait-once": Kind.ONCE,
-    f"{PREFIX}acquire-lease": Kind.LEASE,
-    f"{PREFIX}acquire-mutex": Kind.MUTEX,
-    f"{PREFIX}acquire-rwmutex": Kind.RWMUTEX,
 }
 """Annotations of kinds that this version lacks: refused with the kind, never ignored."""
 

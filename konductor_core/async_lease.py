@@ -47,12 +47,14 @@ class AsyncLease:
         *,
         renewing: bool = False,
         at_once: bool = False,
+        early: float = 0.0,
         on_lost: Callable[[AsyncLease], None] | None = None,
     ) -> None:
         self._driver = driver
         self._hold = hold
         self._on_lost = on_lost
         self._at_once = at_once
+        self._early = early
         self._lock = asyncio.Lock()
         self.lost = asyncio.Event()
         self._renewal = _Renewal(self._keep, hold.keys.name) if renewing and hold.ttl_ms else None
@@ -118,7 +120,9 @@ class AsyncLease:
     async def _keep(self, stop: asyncio.Event) -> None:
         reason = "the task that renewed it has failed"
         try:
-            reason = await self._driver.run(leases.keep_renewed(self._hold, at_once=self._at_once), stop=stop)
+            reason = await self._driver.run(
+                leases.keep_renewed(self._hold, at_once=self._at_once, early=self._early), stop=stop
+            )
         finally:
             if reason and not stop.is_set():
                 self._hold.reason = reason

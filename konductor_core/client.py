@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from konductor_core import identity, keys
+from konductor_core.amounts import leased_object
 from konductor_core.config import Settings
 from konductor_core.drivers.sync import Driver
-from konductor_core.errors import KonductorError
 from konductor_core.flows import objects
 from konductor_core.flows.leases import Hold
-from konductor_core.handles import Handle
+from konductor_core.handles.barrier import Barrier
+from konductor_core.handles.latches import WaitGroup
+from konductor_core.handles.leases import NamedLease
+from konductor_core.handles.locks import Mutex, RWMutex
+from konductor_core.handles.once import Once
+from konductor_core.handles.permits import PermitHandle, Semaphore, withdrawn_if_interrupted
 from konductor_core.latch_verbs import WaitGroupVerbs
-from konductor_core.latches import WaitGroup
-from konductor_core.lease import Guard, Lease
-from konductor_core.verbs import PATIENCE, BarrierVerbs, Caller, SemaphoreVerbs, several
+from konductor_core.lease import Lease
+from konductor_core.permit_verbs import LeaseVerbs, MutexVerbs, OnceVerbs, RWMutexVerbs, SemaphoreVerbs, several
+from konductor_core.verbs import BarrierVerbs, Caller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
-    from konductor_core.flows.barriers import Arrived, Opened
-    from konductor_core.flows.leases import Released
-    from konductor_core.flows.objects import Defined
-    from konductor_core.flows.permits import Ask
-    from konductor_core.flows.steps import Progress
+    from konductor_core.handles.base import Notify
     from konductor_core.identity import Kind
-    from konductor_core.models import BarrierSpec, BarrierStatus, Policy, SemaphoreSpec, SemaphoreStatus
     from konductor_core.verbs import Duration
 
-    Notify = Callable[[Progress], None]
-
-__all__ = ["Barrier", "Konductor", "Semaphore"]
+__all__ = ["Konductor"]
 
 
 class Konductor:
@@ -67,9 +64,31 @@ class Konductor:
         """Return the handle of a semaphore, whether it exists or not."""
         return Semaphore(self.driver, SemaphoreVerbs(self._caller, name))
 
+    def lease(self, name: str) -> NamedLease:
+        """Return the handle of a lease object, whether it exists or not."""
+        return NamedLease(self.driver, LeaseVerbs(self._caller, name))
+
+    def mutex(self, name: str) -> Mutex:
+        """Return the handle of a mutex, whether it exists or not."""
+        return Mutex(self.driver, MutexVerbs(self._caller, name))
+
+    def rwmutex(self, name: str) -> RWMutex:
+        """Return the handle of an RWMutex, whether it exists or not."""
+        return RWMutex(self.driver, RWMutexVerbs(self._caller, name))
+
+    def permits(self, ref: str) -> PermitHandle:
+        """Return the handle of what grants permits, named like `mutex/x`. Raises `InvalidInput` for another kind."""
+        kind, name = leased_object(ref)
+        handle: PermitHandle = getattr(self, kind.key)(name)
+        return handle
+
     def barrier(self, name: str) -> Barrier:
         """Return the handle of a barrier, whether it exists or not."""
         return Barrier(self.driver, BarrierVerbs(self._caller, name))
+
+    def once(self, name: str) -> Once:
+        """Return the handle of what is done once, whether it exists or not."""
+        return Once(self.driver, OnceVerbs(self._caller, name))
 
     def waitgroup(self, name: str) -> WaitGroup:
         """Return the handle of a wait group, whether it exists or not."""
@@ -95,7 +114,7 @@ class Konductor:
         """
         verbs, among = several(self._caller, amounts)
         ask = verbs[0].ask(1, ttl, priority, holder, force=force, among=among)
-        with _withdrawn_if_interrupted(self.driver, ask):
+        with withdrawn_if_interrupted(self.driver, ask):
             grant = self.driver.run(verbs[0].acquire(ask, timeout, must_exist=must_exist), notify=on_progress)
             holds = [Hold.of(grant, each.keys, number) for number, each in enumerate(verbs)]
             return [Lease(self.driver, hold, renewing=renew, on_lost=on_lost) for hold in holds]
@@ -121,177 +140,3 @@ class Konductor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@contextmanager
-def _withdrawn_if_interrupted(driver: Driver, ask: Ask) -> Iterator[None]:
-    """Cancel the request when a signal ends the block, perhaps at a moment that the flow did not see."""
-    try:
-        yield
-    except Exception:
-        raise
-    except BaseException:
-        if not ask.cancelled:
-            with suppress(KonductorError):
-                driver.call(ask.cancel("cancelled"))
-        raise
-
-
-class Semaphore(Handle):
-    """A number of permits, held under leases. Every method raises `Unavailable` when Redis is."""
-
-    _verbs: SemaphoreVerbs
-
-    def __init__(self, driver: Driver, verbs: SemaphoreVerbs) -> None:
-        super().__init__(driver)
-        self._verbs = verbs
-
-    def define(
-        self,
-        permits: int,
-        ttl: Duration | None = None,
-        policy: Policy = "Strict",
-        max_bypass: Duration | None = None,
-        *,
-        labels: Mapping[str, str] | None = None,
-        owner: str = "cli",
-    ) -> Defined:
-        """Create the semaphore or bring it to this state. Raises `InvalidInput`, `Owned`."""
-        return self.define_spec(self._verbs.spec(permits, ttl, policy, max_bypass), labels, owner)
-
-    def define_spec(self, spec: SemaphoreSpec, labels: Mapping[str, str] | None = None, owner: str = "cli") -> Defined:
-        """Create the semaphore or bring it to this spec. Raises `Owned`."""
-        return self._run(self._verbs.define(spec, labels, owner))
-
-    def acquire(
-        self,
-        permits: int = 1,
-        ttl: Duration | None = None,
-        timeout: Duration | None = None,
-        priority: int = 0,
-        *,
-        holder: str | None = None,
-        renew: bool = False,
-        must_exist: bool = False,
-        force: bool = False,
-        on_progress: Notify | None = None,
-        on_lost: Callable[[Lease], None] | None = None,
-    ) -> Lease:
-        """Get permits: a `timeout` of None waits without end, 0 tries once; a `ttl` of None is the semaphore's own.
-
-        With `renew`, a thread renews at a third of the TTL until release; when the lease is lost all the same, it
-        sets `Lease.lost` and calls `on_lost`. Raises `WouldBlock`, `WaitTimeout`, `Impossible`, `NotFound` (a try, or
-        `must_exist`), `AlreadyWaiting`, `InvalidInput`.
-        """
-        ask = self._verbs.ask(permits, ttl, priority, holder, force=force)
-        with _withdrawn_if_interrupted(self._driver, ask):
-            grant = self._run(self._verbs.acquire(ask, timeout, must_exist=must_exist), on_progress)
-            return Lease(self._driver, Hold.of(grant, self._verbs.keys), renewing=renew, on_lost=on_lost)
-
-    def adopt(
-        self,
-        holder: str,
-        token: int,
-        permits: int = 1,
-        *,
-        ttl: Duration,
-        expires_in: float,
-        on_lost: Callable[[Lease], None] | None = None,
-    ) -> Lease:
-        """Go on with a lease that another process acquired: it is renewed at once, and kept renewed from then on.
-
-        `expires_in` are the seconds that are surely left of it, infinite without an end. If it is lost already,
-        `Lease.lost` is set soon.
-        """
-        hold = self._verbs.held(holder, token, permits, ttl, expires_in)
-        return Lease(self._driver, hold, renewing=True, at_once=True, on_lost=on_lost)
-
-    def report_lost(self, holder: str, token: int, detail: str = "") -> None:
-        """Note in the history that the holder has found its lease lost. Raises `NotFound`."""
-        self._run(self._verbs.report_lost(holder, token, detail))
-
-    def renew(self, holder: str | None = None, token: int | None = None, ttl: Duration | None = None) -> Lease:
-        """Give a lease a new end; a `ttl` of None is the one it had. Raises `LeaseLost`, `NotFound`."""
-        return Lease(self._driver, self._run(self._verbs.renew(holder, token, ttl)))
-
-    def release(self, holder: str | None = None, token: int | None = None) -> Released:
-        """Give back what the holder holds, and say which it was; doing so twice does no harm."""
-        return self._run(self._verbs.release(holder, token))
-
-    def force_release(self, holder: str) -> Released:
-        """Take away what another holds; it learns so when it next renews."""
-        return self._run(self._verbs.release(holder, None, "force-released"))
-
-    def status(self) -> SemaphoreStatus:
-        """Return a consistent snapshot. Raises `NotFound`."""
-        return self._run(self._verbs.status())
-
-    def guard(self, **acquire: Any) -> Guard:  # noqa: ANN401 - the arguments of acquire
-        """Return a context manager and decorator that holds a lease inside; arguments as for `acquire`."""
-        return Guard(self.acquire, acquire)
-
-
-class Barrier(Handle):
-    """A number of arrivals that many wait for. Every method raises `Unavailable` when Redis is."""
-
-    _verbs: BarrierVerbs
-
-    def __init__(self, driver: Driver, verbs: BarrierVerbs) -> None:
-        super().__init__(driver)
-        self._verbs = verbs
-
-    def define(
-        self,
-        expected: int,
-        quorum: int | None = None,
-        timeout: Duration | None = None,
-        *,
-        cyclic: bool = False,
-        labels: Mapping[str, str] | None = None,
-        owner: str = "cli",
-    ) -> Defined:
-        """Create the barrier or bring it to this state. Raises `InvalidInput`, `Owned`."""
-        return self.define_spec(self._verbs.spec(expected, quorum, timeout, cyclic=cyclic), labels, owner)
-
-    def define_spec(self, spec: BarrierSpec, labels: Mapping[str, str] | None = None, owner: str = "cli") -> Defined:
-        """Create the barrier or bring it to this spec. Raises `Owned`."""
-        return self._run(self._verbs.define(spec, labels, owner))
-
-    def arrive(
-        self, holder: str | None = None, *, patience: Duration = PATIENCE, on_progress: Notify | None = None
-    ) -> Arrived:
-        """Arrive under an id that counts once; `patience` is for a barrier that does not exist yet.
-
-        Raises `NotFound`, `BarrierFailed`.
-        """
-        return self._run(self._verbs.arrive(holder, patience), on_progress)
-
-    def wait(
-        self,
-        timeout: Duration | None = None,
-        *,
-        cycle: int | None = None,
-        holder: str | None = None,
-        must_exist: bool = False,
-        on_progress: Notify | None = None,
-    ) -> Opened:
-        """Wait until it is open; of a cyclic one, for `cycle`, else the holder's last, else the current one.
-
-        A `timeout` of None waits without end, 0 looks once. Raises `WaitTimeout`, `BarrierFailed`, `NotFound`.
-        """
-        return self._run(self._verbs.wait(timeout, cycle, holder, must_exist=must_exist), on_progress)
-
-    def arrive_and_wait(
-        self,
-        holder: str | None = None,
-        *,
-        timeout: Duration | None = None,
-        patience: Duration = PATIENCE,
-        on_progress: Notify | None = None,
-    ) -> Opened:
-        """Arrive, and wait until the cycle opens that this arrival counts in. Raises `Replaced` too."""
-        return self._run(self._verbs.arrive_and_wait(holder, timeout, patience), on_progress)
-
-    def status(self) -> BarrierStatus:
-        """Return a consistent snapshot. Raises `NotFound`."""
-        return self._run(self._verbs.status())

@@ -112,7 +112,7 @@ class Coordination:
             acquires=tuple(
                 Acquire(kind, name, own or permits)
                 for kind, annotation in ACQUIRES.items()
-                for name, own in values.names_with_permits(annotation)
+                for name, own in values.names_with_amounts(annotation, kind)
             ),
             ttl_ms=values.duration(Annotation.TTL, minimum_ms=MIN_KEPT_TTL),
             acquire_timeout_ms=values.duration(Annotation.ACQUIRE_TIMEOUT),
@@ -147,7 +147,6 @@ def _refuse_unknown(values: Values) -> None:
 _KNOWN: Final = frozenset(Annotation)
 _WAITING: Final = (Annotation.WAIT_TIMEOUT, Annotation.WAIT_MODE)
 _HOLDING: Final = (
-    Annotation.PERMITS,
     Annotation.TTL,
     Annotation.ACQUIRE_TIMEOUT,
     Annotation.PRIORITY,
@@ -155,11 +154,15 @@ _HOLDING: Final = (
 )
 
 
+_COUNTED: Final = {Kind.SEMAPHORE: ACQUIRES[Kind.SEMAPHORE]}
+
+
 def _refuse_unheeded(values: Values, found: Coordination) -> None:
     """Raise `InvalidInput` for a setting of something that the pod does not do: it was meant to have an effect."""
     for settings, heeded, by in (
         (_WAITING, found.waits, WAITS),
         (_HOLDING, found.acquires, ACQUIRES),
+        ((Annotation.PERMITS,), any(each.kind is Kind.SEMAPHORE for each in found.acquires), _COUNTED),
         ((Annotation.ARRIVE_ON,), found.arrives, ARRIVES),
         ((Annotation.HOLDER,), found.asks, {**ACQUIRES, **WAITS}),
     ):

@@ -17,10 +17,11 @@ user can be confined to it, and a cluster keeps it in one slot. Moments are the 
     konductor:{ns}:namespaces             set     only where the controller runs: every namespace with a marker
     konductor:{ns}:nudge                  channel the name of an object that changed, as semaphore/x
 
-Permits (Semaphore), with `o` for konductor:{ns}:semaphore:<name>:
+Permits (Semaphore, Lease, Mutex, RWMutex), with `o` for konductor:{ns}:<kind>:<name>:
 
     o                                     hash    epoch owner labels created permits ttl policy bypass token extra
-                                                  grants expiries refusals timeouts waited longest renewals;
+                                                  grants expiries refusals timeouts waited longest renewals; last
+                                                  transitions: who had a lease object last, how often that changed;
                                                   calm: until then nobody waits and no lease ends, so nothing
                                                   need be looked at; watched: when the waiters behind the head
                                                   will look by themselves

@@ -37,12 +37,14 @@ class Lease:
         *,
         renewing: bool = False,
         at_once: bool = False,
+        early: float = 0.0,
         on_lost: Callable[[Lease], None] | None = None,
     ) -> None:
         self._driver = driver
         self._hold = hold
         self._on_lost = on_lost
         self._at_once = at_once
+        self._early = early
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._renewal: _Renewal | None = None
@@ -120,7 +122,9 @@ class Lease:
     def _keep(self, stop: threading.Event, ended: threading.Event) -> None:
         reason = "the thread that renewed it has failed"
         try:
-            reason = self._driver.run(leases.keep_renewed(self._hold, at_once=self._at_once), stop=stop)
+            reason = self._driver.run(
+                leases.keep_renewed(self._hold, at_once=self._at_once, early=self._early), stop=stop
+            )
         finally:
             lost = bool(reason) and not stop.is_set()
             if lost:

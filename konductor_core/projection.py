@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from konductor_core.durations import rfc3339
 from konductor_core.models.barrier import BarrierStatus
+from konductor_core.models.lease import LeaseStatus
+from konductor_core.models.permits import PermitStatus
 from konductor_core.models.semaphore import SemaphoreStatus
 from konductor_core.models.waitgroup import WaitGroupStatus
 from konductor_core.schema import LEFT_OUT
@@ -28,7 +30,7 @@ DEGRADED: Final = "Degraded"
 MAX_BYTES: Final = 512 * 1024
 """How much of a list a status shows at most, as JSON: the API server refuses objects of 1.5 MB."""
 
-_NO_NEWS: Final = frozenset({"counters", "observedEvent"})
+_NO_NEWS: Final = frozenset({"counters", "observedEvent", "renewals"})
 
 _LISTS: Final = {
     "holders": "holdersTotal",
@@ -67,6 +69,8 @@ def project(
     document["observedGeneration"] = generation
     if isinstance(status, BarrierStatus):
         document["progress"] = f"{status.arrived}/{status.spec.expected}"
+    if isinstance(status, LeaseStatus) and "expires" in document:
+        document["expires"] = _shown_expiry(document, before, rfc3339(status.now_ms))
     if "holders" in document:
         # Redis has them in the order of their expiry, which every renewal changes.
         document["holders"].sort(key=lambda each: (each["since"], each["holder"]))
@@ -82,6 +86,12 @@ def project_absent(before: Mapping[str, Any], generation: int, problem: Problem,
     """Return the CR status of an object that is not there, because its spec could never be applied."""
     conditions = _merge([_ready(problem)], before, generation, now_ms)
     return {"observedGeneration": generation, "conditions": conditions}
+
+
+def _shown_expiry(document: Mapping[str, Any], before: Mapping[str, Any], now: str) -> str:
+    """Return until when a lease is held at least: as shown before until that has passed, not anew at each renewal."""
+    fresh, shown = str(document["expires"]), str(before.get("expires", ""))
+    return shown if before.get("token") == document["token"] and now < shown < fresh else fresh
 
 
 def _cut(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -115,6 +125,10 @@ def _conditions(status: Status) -> list[_Condition]:
         case SemaphoreStatus():
             free = f"{status.available} of {status.spec.permits} permits are free."
             return [_Condition("Available", holds=status.available > 0, reason=status.phase, message=free)]
+        case PermitStatus():
+            who = f"Held by {status.first.holder}." if status.holders_total == 1 and status.first else ""
+            held = who or (f"Held by {status.holders_total} holders." if status.holders_total else "Nobody holds it.")
+            return [_Condition("Available", holds=not status.holders_total, reason=status.phase, message=held)]
         case WaitGroupStatus():
             left = f"{status.counter} of {status.added} members are not done."
             return [_Condition("Done", holds=status.phase == "Done", reason=status.phase, message=left)]

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from konductor_core.durations import MAX_MS, to_text
 from konductor_core.identity import GROUP, VERSION, Kind
 from konductor_core.models.base import Column, json_name, shape_of
+from konductor_core.models.lease import LeasePhase
+from konductor_core.models.mutex import MutexPhase
 from konductor_core.models.registry import SPECS, STATUSES
+from konductor_core.models.rwmutex import RWMutexPhase
 from konductor_core.models.semaphore import SemaphorePhase
 
 if TYPE_CHECKING:
@@ -209,17 +212,40 @@ _CONDITIONS: Final[dict[str, Any]] = {
     },
 }
 
+
+def _phase(phases: object, description: str) -> dict[str, Any]:
+    return {"type": "string", "enum": list(get_args(phases)), "description": description}
+
+
+def _shown(form: str, description: str) -> dict[str, Any]:
+    return {"type": form, **({"format": "int64"} if form == "integer" else {}), "description": description}
+
+
+_HELD: Final[dict[str, Any]] = {
+    "holder": _shown("string", "Who holds it; absent if nobody does."),
+    "token": _shown("integer", "The fencing token of that grant."),
+}
+
 _DERIVED: Final[dict[Kind, dict[str, Any]]] = {
-    Kind.BARRIER: {
-        "progress": {"type": "string", "description": "Arrived of expected, as people read it: 3/5."},
-    },
+    Kind.BARRIER: {"progress": _shown("string", "Arrived of expected, as people read it: 3/5.")},
     Kind.SEMAPHORE: {
-        "phase": {
+        "phase": _phase(SemaphorePhase, "Paused without permits, Full when all are in use, else Ready."),
+        "available": _shown("integer", "How many permits are free."),
+    },
+    Kind.LEASE: {
+        "phase": _phase(LeasePhase, "Held while somebody holds it."),
+        **_HELD,
+        "expires": {
             "type": "string",
-            "enum": list(get_args(SemaphorePhase)),
-            "description": "Paused without permits, Full when all are in use, else Ready.",
+            "format": "date-time",
+            "description": "Until when at least, unless released; absent if for ever.",
         },
-        "available": {"type": "integer", "format": "int64", "description": "How many permits are free."},
+    },
+    Kind.MUTEX: {"phase": _phase(MutexPhase, "Locked while somebody holds it."), **_HELD},
+    Kind.RWMUTEX: {
+        "phase": _phase(RWMutexPhase, "WriteLocked with a writer, ReadLocked with readers."),
+        "writer": _shown("string", "Who writes; absent if nobody does."),
+        "readers": _shown("integer", "How many read."),
     },
 }
 """What a status shows beside its model's fields."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from konductor_core import identity
 from konductor_core.durations import ARRIVE_PATIENCE, to_ms
-from konductor_core.errors import InvalidInput, quoted
-from konductor_core.flows import barriers, leases, objects, permits, snapshots
+from konductor_core.flows import barriers, objects, snapshots
 from konductor_core.identity import Kind, Owner
 from konductor_core.keys import ObjectKeys
-from konductor_core.models import BarrierSpec, SemaphoreSpec
+from konductor_core.models import BarrierSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +19,9 @@ if TYPE_CHECKING:
 
     from konductor_core.config import Settings
     from konductor_core.flows.steps import Flow
-    from konductor_core.models import BarrierStatus, Event, Policy, SemaphoreStatus, Spec
+    from konductor_core.models import BarrierStatus, Event, Spec
 
-__all__ = ["BarrierVerbs", "Caller", "Duration", "ObjectVerbs", "SemaphoreVerbs", "several", "timeout_ms"]
+__all__ = ["PATIENCE", "BarrierVerbs", "Caller", "Duration", "ObjectVerbs", "timeout_ms"]
 
 Duration: TypeAlias = "str | float | timedelta"
 
@@ -64,12 +62,6 @@ class Caller:
         return identity.arrival_id(os.environ, self.holder or self.base)
 
 
-MIN_TTL: Final = 100
-"""The shortest TTL, in milliseconds: below it a round trip may already take longer."""
-
-PERMIT_KINDS: Final = (Kind.SEMAPHORE,)
-"""The kinds of which permits can be acquired."""
-
 PATIENCE: Final = f"{ARRIVE_PATIENCE // 1000}s"
 
 
@@ -102,94 +94,6 @@ class ObjectVerbs:
     def events(self, limit: int, since_id: str | None) -> Flow[list[Event]]:
         """Return a part of the history."""
         return objects.events(self.keys, identity.check_count(limit, "limit", 1), since_id)
-
-
-class SemaphoreVerbs(ObjectVerbs):
-    """Everything a semaphore can be asked."""
-
-    kind = Kind.SEMAPHORE
-
-    @staticmethod
-    def spec(permits: int, ttl: Duration | None, policy: Policy, max_bypass: Duration | None) -> SemaphoreSpec:
-        """Return the spec that these arguments describe; a None is the default."""
-        given: dict[str, Any] = {"permits": permits, "policy": policy}
-        if ttl is not None:
-            given["ttl_ms"] = to_ms(ttl, what="ttl")
-        if max_bypass is not None:
-            given["max_bypass_ms"] = to_ms(max_bypass, what="max bypass")
-        return SemaphoreSpec(**given)
-
-    def _may_be_endless(self, *, force: bool) -> bool:
-        """Whether a lease without an end would be ended all the same: with its pod, or by whoever insists."""
-        return force or bool(self.caller.owner.uid)
-
-    def _ttl(self, ttl: Duration | None, *, force: bool) -> int | None:
-        """Check a TTL: long enough to be held over a network; without an end only if something else ends it."""
-        if ttl is None:
-            return None
-        ttl_ms = to_ms(ttl, what="ttl")
-        if ttl_ms == 0 and not self._may_be_endless(force=force):
-            raise InvalidInput(
-                "a ttl of 0 never ends, and no pod is known whose end would end it",
-                hint="give a ttl, or insist with --force (force=True)",
-            )
-        if 0 < ttl_ms < MIN_TTL:
-            raise InvalidInput(f"ttl {quoted(ttl)} is too short to be held over a network: use at least {MIN_TTL}ms")
-        return ttl_ms
-
-    def ask(
-        self,
-        amount: int,
-        ttl: Duration | None,
-        priority: int,
-        holder: str | None,
-        *,
-        force: bool,
-        among: Mapping[ObjectKeys, int] | None = None,
-    ) -> permits.Ask:
-        """Return the request; with `force` also for a lease without an end; for all of `among` instead, if given."""
-        amounts = among or {self.keys: amount}
-        return permits.Ask(
-            tuple(amounts),
-            tuple(identity.check_count(each, "permits", 1) for each in amounts.values()),
-            self.caller.fresh(holder),
-            ttl_ms=self._ttl(ttl, force=force),
-            endless=self._may_be_endless(force=force),
-            priority=identity.check_priority(priority),
-            owner=self.caller.owner,
-            replicas=self.caller.replicas,
-        )
-
-    def acquire(self, ask: permits.Ask, timeout: Duration | None, *, must_exist: bool) -> Flow[permits.Grant]:
-        """Get what `ask` asks for."""
-        return permits.acquire(ask, timeout_ms(timeout), must_exist=must_exist)
-
-    def renew(self, holder: str | None, token: int | None, ttl: Duration | None) -> Flow[leases.Hold]:
-        """Give a lease a new end."""
-        return leases.renew(self.keys, self.caller.bare(holder), token, self._ttl(ttl, force=False))
-
-    def release(self, holder: str | None, token: int | None, event: str = "released") -> Flow[leases.Released]:
-        """Give back; `event` is what the history calls it."""
-        return leases.release(self.keys, self.caller.bare(holder), token, event, must_exist=True)
-
-    def held(self, holder: str, token: int, permits: int, ttl: Duration, expires_in: float) -> leases.Hold:
-        """Return the lease that another process acquired, and of which so many seconds are left."""
-        return leases.Hold(
-            self.keys,
-            identity.check_holder(holder),
-            permits=identity.check_count(permits, "permits", 1),
-            token=token,
-            ttl_ms=to_ms(ttl, what="ttl"),
-            deadline=monotonic() + expires_in,
-        )
-
-    def report_lost(self, holder: str, token: int, detail: str) -> Flow[None]:
-        """Note in the history that a lease was lost."""
-        return leases.report_lost(self.keys, identity.check_holder(holder), token, detail)
-
-    def status(self) -> Flow[SemaphoreStatus]:
-        """Return a snapshot."""
-        return snapshots.read_semaphore(self.keys)
 
 
 class BarrierVerbs(ObjectVerbs):
@@ -227,19 +131,3 @@ class BarrierVerbs(ObjectVerbs):
     def status(self) -> Flow[BarrierStatus]:
         """Return a snapshot."""
         return snapshots.read_barrier(self.keys)
-
-
-def several(caller: Caller, amounts: Mapping[str, int]) -> tuple[list[SemaphoreVerbs], dict[ObjectKeys, int]]:
-    """Return the verbs of each object, which is named as `semaphore/x`, and its keys with the amount, sorted by name.
-
-    Raises `InvalidInput` for none, and for a kind that has no permits.
-    """
-    verbs = []
-    for name in sorted(amounts):
-        word, _, rest = name.partition("/")
-        if Kind.parse(word) not in PERMIT_KINDS:
-            raise InvalidInput(f"{quoted(name)} has no permits: name objects like semaphore/load-concurrency")
-        verbs.append(SemaphoreVerbs(caller, rest))
-    if not verbs:
-        raise InvalidInput("nothing is asked for: name at least one object, like semaphore/load-concurrency")
-    return verbs, {each.keys: amounts[name] for each, name in zip(verbs, sorted(amounts), strict=True)}

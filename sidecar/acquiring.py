@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from konductor_core.amounts import leased_object, named
 from konductor_core.client import Konductor
 from konductor_core.config import Settings
 from konductor_core.durations import to_text
@@ -49,7 +50,8 @@ def acquire_all(
             raise
     for name, lease in zip(sorted(amounts), leases, strict=True):
         expiry = f"expires in {to_text(lease.ttl_ms)} unless renewed" if lease.ttl_ms else "never expires"
-        message(f"acquired {lease.permits} of {name} as {lease.holder}, token {lease.token}, {expiry}")
+        what = named(*leased_object(name), lease.permits)
+        message(f"acquired {what} as {lease.holder}, token {lease.token}, {expiry}")
 
 
 def _go_on(k: Konductor, volume: Volume, ask: Callable[[], list[Lease]]) -> list[Lease]:
@@ -63,7 +65,7 @@ def _go_on(k: Konductor, volume: Volume, ask: Callable[[], list[Lease]]) -> list
         if not grants:
             raise
         for grant in grants:
-            k.semaphore(grant.name).release(grant.holder, grant.token)
+            k.permits(grant.object).release(grant.holder, grant.token)
         return ask()
 
 

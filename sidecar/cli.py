@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from konductor_core import __version__, identity
-from konductor_core.annotations import ACQUIRES, ARRIVES, WAITS
+from konductor_core.amounts import parse_amount
+from konductor_core.annotations import ARRIVES, WAITS
 from konductor_core.durations import to_ms
 from konductor_core.errors import InvalidInput, quoted
 from konductor_core.identity import Kind
@@ -44,15 +45,6 @@ def _object(text: str, kinds: Collection[Kind]) -> tuple[Kind, str]:
             f"{quoted(text)} can't be used here: use {' or '.join(f'{each.key}/NAME' for each in kinds)}"
         )
     return kind, identity.check_name(name)
-
-
-def _amount(text: str) -> tuple[str, int]:
-    """`semaphore/NAME=N` as `semaphore/NAME` and the amount, which is 1 where it is left out."""
-    target, equals, number = text.partition("=")
-    kind, name = _object(target, ACQUIRES)
-    if equals and not (number.isascii() and number.isdigit() and len(number) < 10):
-        raise InvalidInput(f"{quoted(text)}: the permits after = are not a number: write it like {target}=2")
-    return f"{kind.key}/{name}", identity.check_count(int(number) if equals else 1, f"permits of {target}", 1)
 
 
 def _duration(text: str) -> str:
@@ -91,7 +83,9 @@ def wait(target: tuple[Kind, str], timeout: str | None) -> None:
 
 
 @root.command()
-@click.argument("amounts", type=Checked("amount", _amount), nargs=-1, required=True, metavar="KIND/NAME[=PERMITS]...")
+@click.argument(
+    "amounts", type=Checked("amount", parse_amount), nargs=-1, required=True, metavar="KIND/NAME[=AMOUNT]..."
+)
 @click.option("--ttl", type=DURATION, help="How long the leases live unless renewed; by default the objects' own.")
 @click.option("--timeout", type=DURATION, help="Give up after so long (exit 3); 0 tries once (exit 4).")
 @click.option("--priority", type=Checked("priority", _priority), default=0, help="Higher goes first, -1000 to 1000.")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from konductor_core.durations import HEARTBEAT
 from konductor_core.errors import KonductorError, LeaseLost, NotFound
-from konductor_core.flows.leases import Released
+from konductor_core.flows.leases import Released, lost_detail
+from konductor_core.identity import Kind
 from sidecar.clock import boot_id, boot_ms, until
 from sidecar.say import message
 from sidecar.volume import HELD, LOST, RELEASED, Grant, Volume, as_grant
@@ -26,6 +27,7 @@ CALL: Final = 5.0
 """Seconds that one call to Redis is given on which the pod's containers do not wait."""
 REMEMBERED: Final = 100
 """How many losses of leases that were acquired through the API can be read there."""
+ENDED: Final = "Redis says that it has ended or was given to another"
 SHOWN_MS: Final = 500
 """By how much the end of a lease has to move before it is written down again."""
 
@@ -74,7 +76,7 @@ class Ledger:
         left = await self._confirm(grant)
         if left <= 0 and grant.shown and not self.volume.has("started"):
             grant, left = await self._acquire_anew(grant)
-        lease = self.k.semaphore(grant.name).adopt(
+        lease = self.k.permits(grant.object).adopt(
             grant.holder, grant.token, grant.permits, ttl=grant.ttl_ms / 1000, expires_in=left, on_lost=self._note
         )
         self.entries.append(Held(grant, lease, looked_ms=boot_ms()))
@@ -83,7 +85,7 @@ class Ledger:
         """Return the seconds that a lease surely lasts: what Redis says, or while it is away what the grant says."""
         try:
             async with asyncio.timeout(CALL):
-                return (await self.k.semaphore(grant.name).renew(grant.holder, grant.token)).expires_in
+                return (await self.k.permits(grant.object).renew(grant.holder, grant.token)).expires_in
         except LeaseLost:
             return 0.0
         except (KonductorError, TimeoutError) as error:
@@ -93,7 +95,7 @@ class Ledger:
     async def _acquire_anew(self, grant: Grant) -> tuple[Grant, float]:
         message(f"{grant.object}: the lease ended before the pod's own containers began; acquiring it again")
         ttl = grant.ttl_ms / 1000 or None
-        lease = await self.k.semaphore(grant.name).acquire(grant.permits, ttl, holder=grant.holder)
+        lease = await self.k.permits(grant.object).take(grant.permits, ttl, holder=grant.holder)
         grant = as_grant(grant.object, lease)
         self.volume.show(grant, HELD)
         return grant, lease.expires_in
@@ -116,7 +118,8 @@ class Ledger:
 
     def find(self, name: str, holder: str | None) -> Held | None:
         """Return what is held of a semaphore under a holder's name, if anything is."""
-        return next((each for each in self.held if (each.grant.name, each.grant.holder) == (name, holder)), None)
+        wanted = (f"{Kind.SEMAPHORE.key}/{name}", holder)
+        return next((each for each in self.held if (each.grant.object, each.grant.holder) == wanted), None)
 
     # ---- while it is held
 
@@ -156,9 +159,9 @@ class Ledger:
                 self._note(held.lease)
 
     def save(self) -> None:
-        """Write down what is held, for a keeper after this one."""
+        """Write down what is held, or was lost unheard, for a keeper after this one."""
         with suppress(OSError):  # it would adopt what it finds
-            self.volume.write_grants([each.grant for each in self.held])
+            self.volume.write_grants([each.grant for each in self.entries if each.state == HELD or not each.reported])
 
     # ---- ends
 
@@ -173,19 +176,18 @@ class Ledger:
             with suppress(OSError):
                 self.volume.show_state(held.grant, LOST)
         self.save()
-        self._on_lost(held, lease.reason or "Redis says that it has ended or was given to another")
+        self._on_lost(held, lease.reason or ENDED)
 
     async def _report(self, held: Held) -> None:
+        """Put a loss on record; while Redis is away, the next look tries again."""
         grant = held.grant
-        detail = f"{held.lease.reason or 'it has ended or was given to another'}; pod uid {self._pod_uid or 'unknown'}"
-        try:
+        detail = lost_detail(held.lease.reason or ENDED, self._pod_uid)
+        with suppress(KonductorError, TimeoutError):
             async with asyncio.timeout(CALL):
-                await self.k.semaphore(grant.name).report_lost(grant.holder, grant.token, detail)
+                with suppress(NotFound):  # what is absent has no history either
+                    await self.k.permits(grant.object).report_lost(grant.holder, grant.token, detail)
             held.reported = True
-        except NotFound:
-            held.reported = True  # nothing has a history any more
-        except (KonductorError, TimeoutError):
-            pass  # at the next look
+            self.save()
 
     async def release(self, held: Held) -> Released:
         """Give a lease back; says what became of it. Raises `Unavailable`."""
@@ -216,7 +218,7 @@ class Ledger:
             message(f"{tasks[task].object}: {task.exception() or task.result()}")
 
     async def _release_unseen(self, grant: Grant) -> Released:
-        outcome = await self.k.semaphore(grant.name).release(grant.holder, grant.token)
+        outcome = await self.k.permits(grant.object).release(grant.holder, grant.token)
         if grant.shown:
             with suppress(OSError):
                 self.volume.show_state(grant, RELEASED)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from konductor_core.amounts import mode_of
 from konductor_core.annotations import ARRIVES, RUN_DIRECTORY, Annotation
 from konductor_core.durations import SECOND, to_text
 from konductor_core.errors import InvalidInput, quoted
+from konductor_core.identity import Kind
 from webhook.containers import VOLUME_NAME, reference
 from webhook.shapes import mapping, named
 
 if TYPE_CHECKING:
-    from konductor_core.coordination import Coordination
+    from konductor_core.coordination import Acquire, Coordination
     from webhook.shapes import Json
 
 __all__ = ["check_pod", "overrun", "summary", "user_of", "warnings_about"]
@@ -82,10 +84,7 @@ def summary(wanted: Coordination) -> str:
         unscheduled = " unscheduled" if wanted.wait_mode == "schedule" else ""
         parts.append(f"waits{unscheduled} for {', '.join(reference(each) for each in wanted.waits)}")
     if wanted.acquires:
-        held = (
-            reference(each) + (f" ({each.permits} permits)" if each.permits > 1 else "") for each in wanted.acquires
-        )
-        parts.append(f"holds {', '.join(held)}")
+        parts.append(f"holds {', '.join(_held(each) for each in wanted.acquires)}")
     if wanted.arrives:
         parts.append(f"arrives at {', '.join(reference(each) for each in wanted.arrives)} on {wanted.arrive_on}")
     if wanted.api:
@@ -93,12 +92,19 @@ def summary(wanted: Coordination) -> str:
     return ", ".join(parts)
 
 
+def _held(each: Acquire) -> str:
+    """Return what is held of an object, as people read it."""
+    if each.kind is Kind.RWMUTEX:
+        return f"{reference(each)} to {mode_of(each.permits)}"
+    return reference(each) + (f" ({each.permits} permits)" if each.permits > 1 else "")
+
+
 def warnings_about(wanted: Coordination, spec: Json) -> list[str]:
     """Return a sentence for each thing that may turn out badly, though nothing is wrong yet."""
     found = []
     if overran := overrun(wanted, spec.get("activeDeadlineSeconds"), ends="the pod"):
         found.append(overran)
-    many = [each for each in wanted.acquires if each.permits > 1]
+    many = [each for each in wanted.acquires if each.kind is Kind.SEMAPHORE and each.permits > 1]
     if many:
         asked = ", ".join(f"{each.permits} of {reference(each)}" for each in many)
         found.append(f"asks for {asked}; the pod fails if a limit is lower, which shows when it acquires")

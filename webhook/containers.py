@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from konductor_core.amounts import named
 from konductor_core.annotations import RUN_DIRECTORY
 from konductor_core.durations import to_text
 from konductor_core.identity import LABEL_MAX
@@ -75,7 +76,7 @@ class Builder:
     def acquire(self) -> dict[str, Any]:
         """Return the container that acquires all permits, and leaves the grant in the volume."""
         wanted = self.wanted
-        args = [f"{reference(each)}={each.permits}" for each in wanted.acquires]
+        args = [named(each.kind, each.name, each.permits) for each in wanted.acquires]
         if wanted.ttl_ms is not None:
             args += ["--ttl", to_text(wanted.ttl_ms)]
         if wanted.acquire_timeout_ms is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
@@ -116,7 +117,7 @@ def channel(probe: Probe) -> Finding:
     wire = probe.wire()
     connection: Any = None
     try:
-        connection = wire.lend()
+        connection = wire.lend(inf)
         for name in (keys.nudge(probe.namespace), probe.channel):
             connection.send_command("SUBSCRIBE", name)
             connection.read_response()

@@ -10,7 +10,7 @@ from koncli.output import PHASE_COLORS
 from koncli.screen.layout import ALERT, DIM, HEADER, Column, Line, Section, Span
 from koncli.views import view_of
 from konductor_core.durations import MINUTE, SECOND, about, rfc3339
-from konductor_core.models import SemaphoreStatus
+from konductor_core.models import PermitStatus
 
 if TYPE_CHECKING:
     from koncli.screen.board import Happened, Picture, Seen
@@ -27,7 +27,7 @@ EVENT_COLORS = {
 
 def head(picture: Picture, now: float) -> list[Line]:
     """Where we look, how much there is, the server's time; in red, since when nothing is heard of it."""
-    leases = [seen.status for seen in picture.objects if isinstance(seen.status, SemaphoreStatus)]
+    leases = [seen.status for seen in picture.objects if isinstance(seen.status, PermitStatus)]
     counts = ", ".join(
         _count(number, what)
         for number, what in (
@@ -79,7 +79,7 @@ def _holders(picture: Picture, now: float) -> Section:
     )
     rows, total = [], 0
     for seen in picture.objects:
-        if not isinstance(seen.status, SemaphoreStatus):
+        if not isinstance(seen.status, PermitStatus):
             continue
         total += seen.status.holders_total
         at_ms = seen.now_ms(now)
@@ -92,7 +92,7 @@ def _holders(picture: Picture, now: float) -> Section:
                 ms = each.expires_ms - at_ms
                 left = Span(_round(ms) if ms > 0 else "due", "yellow" if ms < 10 * SECOND else "")
             held = Span(_round(at_ms - each.since_ms))
-            rows.append((Span(each.holder), Span(_ref(seen)), Span(str(each.permits)), held, left))
+            rows.append((Span(each.holder), Span(_ref(seen)), Span(each.mode or str(each.permits)), held, left))
     return Section(columns, rows, total)
 
 
@@ -107,12 +107,12 @@ def _waiters(picture: Picture, now: float) -> Section:
     )
     rows, total = [], 0
     for seen in picture.objects:
-        if not isinstance(seen.status, SemaphoreStatus):
+        if not isinstance(seen.status, PermitStatus):
             continue
         total += seen.status.waiting
         at_ms = seen.now_ms(now)
         for each in seen.status.waiters:
-            numbers = (Span(str(number)) for number in (each.position, each.permits, each.priority))
+            numbers = (Span(str(part)) for part in (each.position, each.mode or each.permits, each.priority))
             rows.append((Span(each.holder), Span(_ref(seen)), *numbers, Span(_round(at_ms - each.since_ms))))
     return Section(columns, rows, total)
 

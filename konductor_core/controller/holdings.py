@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from konductor_core.models import SemaphoreStatus
+from konductor_core.models import PermitStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,8 +73,8 @@ class Holdings:
         Where the snapshot does not list everybody, whoever it leaves out stays.
         """
         before = self._by_key.get(key, frozenset())
-        after = self._found(key, status) if isinstance(status, SemaphoreStatus) else frozenset()
-        if isinstance(status, SemaphoreStatus) and not is_whole(status):
+        after = self._found(key, status) if isinstance(status, PermitStatus) else frozenset()
+        if isinstance(status, PermitStatus) and not is_whole(status):
             after |= before
         for each in before - after:
             pod = PodName(key.namespace, each.pod)
@@ -89,7 +89,7 @@ class Holdings:
             self._by_key.pop(key, None)
         return after - before, before - after
 
-    def _found(self, key: Key, status: SemaphoreStatus) -> frozenset[Holding]:
+    def _found(self, key: Key, status: PermitStatus) -> frozenset[Holding]:
         leases = {
             Holding(key, each.holder, each.pod or self._name(each.uid, each.holder), each.uid, token=each.token)
             for each in status.holders
@@ -101,6 +101,6 @@ class Holdings:
         return self.names.get(uid, "") if uid else base_of(holder)
 
 
-def is_whole(status: SemaphoreStatus) -> bool:
+def is_whole(status: PermitStatus) -> bool:
     """Whether a snapshot lists every holder."""
     return len(status.holders) == status.holders_total

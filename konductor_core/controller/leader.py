@@ -12,10 +12,11 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from konductor_core.aio import AsyncSemaphore
 from konductor_core.annotations import CONTROLLER
 from konductor_core.errors import KonductorError, Owned
-from konductor_core.verbs import Caller, SemaphoreVerbs
+from konductor_core.handles.async_permits import AsyncSemaphore
+from konductor_core.permit_verbs import SemaphoreVerbs
+from konductor_core.verbs import Caller
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from konductor_core.models import SPECS, BarrierStatus, SemaphoreStatus
+from konductor_core.amounts import LEASED
+from konductor_core.models import SPECS, BarrierStatus, LeaseStatus, PermitStatus, SemaphoreStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,12 +29,22 @@ __all__ = ["Metrics"]
 LABELS: Final = ("namespace", "name")
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+_LEASED_GAUGES: Final = {
+    "holders": "Leases that are held.",
+    "waiting": "Requests that are queued.",
+    "longest_wait_seconds": "The longest that a request has waited so far.",
+}
+_LEASED_COUNTERS: Final = {
+    "grants": "Grants, since the object's life began.",
+    "refusals": "Requests that were refused.",
+    "expiries": "Leases that expired.",
+    "timeouts": "Waits that were given up.",
+    "renewals": "Renewals.",
+}
 _GAUGES: Final = {
     "semaphore_permits": "Permits of a semaphore.",
     "semaphore_in_use": "Permits that are held.",
-    "semaphore_holders": "Leases that are held.",
-    "semaphore_waiting": "Requests that are queued.",
-    "semaphore_longest_wait_seconds": "The longest that a request has waited so far.",
+    **{f"{kind.key}_{name}": text for kind in LEASED for name, text in _LEASED_GAUGES.items()},
     "barrier_expected": "Arrivals that a barrier waits for.",
     "barrier_needed": "Arrivals that open it: the quorum, if there is one.",
     "barrier_arrived": "Arrivals so far.",
@@ -42,12 +53,9 @@ _GAUGES: Final = {
     "barrier_failed": "Whether it has failed.",
 }
 _COUNTERS: Final = {
-    "semaphore_grants": "Grants, since the object's life began.",
-    "semaphore_refusals": "Requests that were refused.",
-    "semaphore_expiries": "Leases that expired.",
-    "semaphore_timeouts": "Waits that were given up.",
-    "semaphore_renewals": "Renewals.",
-    "semaphore_waited_seconds": "How long all requests together have waited.",
+    **{f"{kind.key}_{name}": text for kind in LEASED for name, text in _LEASED_COUNTERS.items()},
+    **{f"{kind.key}_waited_seconds": "How long all requests together have waited." for kind in LEASED},
+    "lease_transitions": "How often a lease went from one holder to another.",
     "barrier_repeats": "Arrivals that had arrived before.",
 }
 
@@ -56,16 +64,11 @@ def _values(status: Status) -> dict[str, float]:
     """Return what is shown of a snapshot, by the metric's name without its prefix."""
     match status:
         case SemaphoreStatus():
-            counted = {name: float(value) for name, value in status.counters.items()}
-            return {
-                "semaphore_permits": status.spec.permits,
-                "semaphore_in_use": status.in_use,
-                "semaphore_holders": status.holders_total,
-                "semaphore_waiting": status.waiting,
-                "semaphore_longest_wait_seconds": counted.get("longestWaitMs", 0) / 1000,
-                "semaphore_waited_seconds": counted.get("waitedMs", 0) / 1000,
-                **{f"semaphore_{name}": counted.get(name, 0) for name in _SEMAPHORE_COUNTERS},
-            }
+            return {"semaphore_permits": status.spec.permits, "semaphore_in_use": status.in_use, **_leased(status)}
+        case LeaseStatus():
+            return {"lease_transitions": status.transitions, **_leased(status)}
+        case PermitStatus():
+            return _leased(status)
         case BarrierStatus():
             return {
                 "barrier_expected": status.spec.expected,
@@ -80,7 +83,16 @@ def _values(status: Status) -> dict[str, float]:
             return {}
 
 
-_SEMAPHORE_COUNTERS: Final = ("grants", "refusals", "expiries", "timeouts", "renewals")
+def _leased(status: PermitStatus) -> dict[str, float]:
+    counted = {name: float(value) for name, value in status.counters.items()}
+    values = {
+        "holders": status.holders_total,
+        "waiting": status.waiting,
+        "longest_wait_seconds": counted.get("longestWaitMs", 0) / 1000,
+        "waited_seconds": counted.get("waitedMs", 0) / 1000,
+        **{name: counted.get(name, 0) for name in _LEASED_COUNTERS},
+    }
+    return {f"{status.kind.key}_{name}": value for name, value in values.items()}
 
 
 @dataclass(slots=True, eq=False)

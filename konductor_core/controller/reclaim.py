@@ -17,7 +17,7 @@ from konductor_core.controller.cluster import ApiUnavailable
 from konductor_core.controller.holdings import Holding, Holdings, PodName, is_whole
 from konductor_core.controller.view import Pod
 from konductor_core.errors import Unavailable
-from konductor_core.models import SemaphoreStatus
+from konductor_core.models import PermitStatus
 
 if TYPE_CHECKING:
     from konductor_core.controller.cluster import Cluster
@@ -72,7 +72,7 @@ class Reclaim:
         """Take note of an object's snapshot; None if it is gone."""
         new, ended = self._holdings.note(key, status)
         self._witnessed -= ended
-        if isinstance(status, SemaphoreStatus) and not is_whole(status):
+        if isinstance(status, PermitStatus) and not is_whole(status):
             self._partial.add(key)
         else:
             self._partial.discard(key)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from konductor_core.durations import to_ms
 from konductor_core.flows.imports import BarrierRemains, LeaseRemains, PermitRemains
-from konductor_core.models import BarrierSpec, SemaphoreSpec
+from konductor_core.models import BarrierSpec, LockSpec, SemaphoreSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,14 +21,14 @@ def remains_of(status: Mapping[str, Any], spec: Spec) -> tuple[PermitRemains | B
     """Return what can be restored under a spec, None for nothing; and what is lost for good, as half a sentence."""
     if not status.get("epoch") or not status.get("createdAt"):
         return None, ""
-    if isinstance(spec, SemaphoreSpec):
+    if isinstance(spec, SemaphoreSpec | LockSpec):
         return _permits(status, spec)
     if isinstance(spec, BarrierSpec) and spec.cyclic == ("cycle" in status):
         return _barrier(status)
     return None, ""  # a barrier that becomes cyclic, or ceases to be, starts again
 
 
-def _permits(status: Mapping[str, Any], spec: SemaphoreSpec) -> tuple[PermitRemains, str]:
+def _permits(status: Mapping[str, Any], spec: SemaphoreSpec | LockSpec) -> tuple[PermitRemains, str]:
     leases = tuple(
         LeaseRemains(
             holder=each["holder"],

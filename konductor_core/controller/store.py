@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from konductor_core.amounts import LEASED
 from konductor_core.controller import nudges
 from konductor_core.controller.nudges import key_of
 from konductor_core.controller.view import Key
 from konductor_core.drivers.aio import AsyncDriver
 from konductor_core.errors import NotFound
 from konductor_core.flows import imports, objects, snapshots, upkeep
-from konductor_core.identity import Kind
 from konductor_core.keys import ObjectKeys
 from konductor_core.models import SPECS
 
@@ -59,8 +59,8 @@ class Store:
     async def read(self, key: Key, holders: int = snapshots.HOLDERS_SHOWN) -> Status | None:
         """Return a consistent snapshot with so many holders at most, or None if there is no such object."""
         with suppress(NotFound):
-            if key.kind is Kind.SEMAPHORE:
-                return await self.driver.run(snapshots.read_semaphore(_keys(key), holders))
+            if key.kind in LEASED:
+                return await self.driver.run(snapshots.read_permits(_keys(key), holders))
             return cast("Status", await self.driver.run(snapshots.READERS[key.kind](_keys(key))))
         return None
 

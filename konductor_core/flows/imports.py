@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from konductor_core.keys import ObjectKeys
-    from konductor_core.models import BarrierSpec, SemaphoreSpec
+    from konductor_core.models import Spec
 
 __all__ = ["BarrierRemains", "LeaseRemains", "PermitRemains", "restore"]
 
@@ -61,7 +61,7 @@ class BarrierRemains:
 
 def restore(
     keys: ObjectKeys,
-    spec: SemaphoreSpec | BarrierSpec,
+    spec: Spec,
     labels: Mapping[str, str],
     owner: str,
     remains: PermitRemains | BarrierRemains,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from konductor_core.flows.permits import Grant
     from konductor_core.keys import ObjectKeys
 
-__all__ = ["Hold", "Released", "keep_renewed", "release", "renew", "report_lost"]
+__all__ = ["Hold", "Released", "keep_renewed", "lost_detail", "pod_of_loss", "release", "renew", "report_lost"]
 
 RENEW: Final = SCRIPTS["permit_renew"]
 RELEASE: Final = SCRIPTS["permit_release"]
@@ -84,25 +84,26 @@ def renew(
     return Hold(keys, holder, permits=permits, token=int(current), ttl_ms=max(left, 0), deadline=deadline)
 
 
-def keep_renewed(hold: Hold, *, at_once: bool = False) -> Flow[str]:
+def keep_renewed(hold: Hold, *, at_once: bool = False, early: float = 0.0) -> Flow[str]:
     """Renew at a third of the TTL until told to stop (result: nothing) or until the lease is lost (why).
 
-    With `at_once` the first time is now: for a lease of which another process has used up a part.
+    With `at_once` the first time is now: for a lease of which another process has used up a part. A lease that could
+    not be renewed is given up at its deadline, or when the part `early` of its TTL is still left, time to stop in.
 
-    While Redis is away, or has lost the object, it tries again until the lease's own deadline, and not longer. One try
+    While Redis is away, or has lost the object, it tries again until then, and not longer. One try
     takes a third of the TTL at most, so that there is time for another.
     """
-    third = hold.ttl_ms / 3000
+    third, spare = hold.ttl_ms / 3000, hold.ttl_ms / 1000 * early
     pause = 0.0 if at_once else third
     patience = max(SHORTEST_TRY, min(third, LONGEST_TRY))
     now = yield Clock()
     while True:
-        if (yield Pause(min(pause, max(0.0, hold.deadline - now)))):
+        if (yield Pause(min(pause, max(0.0, hold.deadline - spare - now)))):
             return ""
         now = yield Clock()
-        left = hold.deadline - now
+        left = hold.deadline - spare - now
         if left <= 0:
-            return "its TTL passed before it could be renewed"
+            return "its TTL passed before it could be renewed" if not spare else "it could not be renewed in time"
         try:
             renewed = yield from renew(hold.keys, hold.holder, hold.token, hold.ttl_ms, min(left, patience))
         except LeaseLost:
@@ -127,6 +128,19 @@ def release(
     if code == Code.ABSENT and must_exist:
         raise absent(keys)
     return Released.NOT_HELD if code == Code.ABSENT else Released(code)
+
+
+_POD_UID: Final = "; pod uid "
+
+
+def lost_detail(reason: str, pod_uid: str) -> str:
+    """Return what a report of a loss says: why, and of which pod the lease was."""
+    return reason + _POD_UID + pod_uid if pod_uid else reason
+
+
+def pod_of_loss(detail: str) -> str:
+    """Return the uid of the pod that a report of a loss is about; empty if it names none."""
+    return detail.rpartition(_POD_UID)[2] if _POD_UID in detail else ""
 
 
 def report_lost(keys: ObjectKeys, holder: str, token: int, detail: str) -> Flow[None]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from konductor_core import keys as layout
+from konductor_core.amounts import LEASED
 from konductor_core.codes import Code
 from konductor_core.errors import Owned
 from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import Call, Command, Flow
 from konductor_core.identity import Kind, new_request_id
-from konductor_core.models import BarrierSpec, Event, SemaphoreSpec
+from konductor_core.models import BarrierSpec, Event, LockSpec, SemaphoreSpec
 from konductor_core.scripts import SCRIPTS, Script
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Defined", "arguments", "define", "delete", "events", "list_objects", "reset"]
 
-_MECHANISM: Final = {Kind.SEMAPHORE: "permit", Kind.BARRIER: "barrier", Kind.WAITGROUP: "waitgroup"}
+_MECHANISM: Final = {
+    **dict.fromkeys((*LEASED, Kind.ONCE), "permit"),
+    Kind.BARRIER: "barrier",
+    Kind.WAITGROUP: "waitgroup",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ def _keys(kind: Kind, keys: ObjectKeys) -> tuple[str, ...]:
 def arguments(spec: Spec) -> tuple[str | int, ...]:
     """Return a spec as the scripts take it."""
     match spec:
-        case SemaphoreSpec():
+        case SemaphoreSpec() | LockSpec():
             return (spec.permits, spec.ttl_ms, spec.policy, spec.max_bypass_ms)
         case BarrierSpec():
             return (spec.expected, spec.quorum or 0, spec.timeout_ms or 0, int(spec.cyclic))

@@ -49,7 +49,7 @@ class _Wait(Wait[Done]):
     """A wait until it is done, by whoever."""
 
     script: ClassVar[Script] = SCRIPTS["once_wait"]
-    counted = False
+    counted: ClassVar[bool] = False
 
     def __init__(self, keys: ObjectKeys) -> None:
         super().__init__(keys)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from konductor_core.amounts import LEASED, mode_of
 from konductor_core.codes import Code
 from konductor_core.errors import KonductorError
 from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import Call, Flow
 from konductor_core.identity import Kind
 from konductor_core.models import (
+    SPECS,
+    STATUSES,
     Arrival,
     BarrierSpec,
     BarrierStatus,
     Holder,
     Member,
     SemaphoreSpec,
-    SemaphoreStatus,
     Waiter,
     WaitGroupSpec,
     WaitGroupStatus,
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from konductor_core.keys import ObjectKeys
+    from konductor_core.models import LockSpec, PermitStatus, Spec
 
-__all__ = ["READERS", "read_barrier", "read_semaphore", "read_waitgroup"]
+__all__ = ["READERS", "read_barrier", "read_permits", "read_waitgroup"]
 
 HOLDERS_SHOWN: Final = 500
 ARRIVALS_SHOWN: Final = 5_000
@@ -84,43 +87,79 @@ def _counters(meta: dict[str, str], names: dict[str, str]) -> dict[str, int]:
     return {name: int(meta.get(field) or 0) for field, name in names.items()}
 
 
-def read_semaphore(
-    keys: ObjectKeys, holders: int = HOLDERS_SHOWN, waiters: int = HOLDERS_SHOWN
-) -> Flow[SemaphoreStatus]:
-    """Return one consistent snapshot with up to so many holders and waiters. Raises `NotFound`."""
+def read_permits(keys: ObjectKeys, holders: int = HOLDERS_SHOWN, waiters: int = HOLDERS_SHOWN) -> Flow[PermitStatus]:
+    """Return one consistent snapshot of what grants permits, with up to so many holders and waiters.
+
+    Raises `NotFound`.
+    """
     answer = yield Call(SCRIPTS["permit_read"], keys.permits, (holders, waiters))
     reader, head, shared, meta = _snapshot(answer.reply, keys, 6)
-    names = {
-        "grants": "grants",
-        "refusals": "refusals",
-        "expiries": "expiries",
-        "timeouts": "timeouts",
-        "renewals": "renewals",
-        "waited": "waitedMs",
-        "longest": "longestWaitMs",
-    }
-    return SemaphoreStatus(
-        spec=SemaphoreSpec(
-            permits=int(meta["permits"]),
-            ttl_ms=int(meta["ttl"]),
-            policy=cast("Any", meta["policy"]),
-            max_bypass_ms=int(meta["bypass"]),
-        ),
-        in_use=int(head[3]),
+    is_rw = keys.kind is Kind.RWMUTEX
+    return cast("type[PermitStatus]", STATUSES[keys.kind])(
+        spec=_permit_spec(keys.kind, meta),
         holders_total=int(head[4]),
         waiting=int(head[5]),
-        holders=tuple(_holder(row) for row in reader.rows(10)),
-        waiters=tuple(_waiter(position, row) for position, row in enumerate(reader.rows(5), 1)),
-        counters=_counters(meta, names),
+        holders=tuple(_holder(row, is_rw=is_rw) for row in reader.rows(10)),
+        waiters=tuple(_waiter(position, row, is_rw=is_rw) for position, row in enumerate(reader.rows(5), 1)),
+        counters=_counters(meta, _PERMIT_COUNTERS),
+        **_only(keys.kind, head, meta),
         **shared,
     )
 
 
-def _holder(row: list[Any]) -> Holder:
+_PERMIT_COUNTERS: Final = {
+    "grants": "grants",
+    "refusals": "refusals",
+    "expiries": "expiries",
+    "timeouts": "timeouts",
+    "renewals": "renewals",
+    "waited": "waitedMs",
+    "longest": "longestWaitMs",
+}
+
+
+def _permit_spec(kind: Kind, meta: dict[str, str]) -> Spec:
+    ttl_ms = int(meta["ttl"])
+    if kind is not Kind.SEMAPHORE:
+        return cast("type[LockSpec]", SPECS[kind])(ttl_ms)
+    return SemaphoreSpec(
+        permits=int(meta["permits"]),
+        ttl_ms=ttl_ms,
+        policy=cast("Any", meta["policy"]),
+        max_bypass_ms=int(meta["bypass"]),
+    )
+
+
+def _only(kind: Kind, head: list[Any], meta: dict[str, str]) -> dict[str, Any]:
+    """Return the fields that one kind's status has beside those of all that grant permits."""
+    if kind is Kind.SEMAPHORE:
+        return {"in_use": int(head[3])}
+    if kind is Kind.LEASE:
+        return {"renewals": int(meta.get("renewals") or 0), "transitions": int(meta.get("transitions") or 0)}
+    if kind is Kind.ONCE:
+        return _of_once(meta)
+    return {}
+
+
+def _of_once(meta: dict[str, str]) -> dict[str, Any]:
+    return {
+        "completed_by": meta.get("executor"),
+        "done_ms": int(meta["done"]) if "done" in meta else None,
+        "result": meta.get("result"),
+        "failures": int(meta.get("failures") or 0),
+        "failed_ms": int(meta["failed"]) if "failed" in meta else None,
+        "failed_by": meta.get("failer"),
+        "reason": meta.get("reason"),
+    }
+
+
+def _holder(row: list[Any], *, is_rw: bool) -> Holder:
     holder, expires, token, permits, since, ttl, pod, uid, node, claim = row
+    amount = int(permits or 1)
     return Holder(
         holder=holder,
-        permits=int(permits or 1),
+        mode=mode_of(amount) if is_rw else "",
+        permits=amount,
         token=int(token or 0),
         since_ms=int(since or 0),
         expires_ms=None if expires == "inf" else int(float(expires)),
@@ -132,10 +171,11 @@ def _holder(row: list[Any]) -> Holder:
     )
 
 
-def _waiter(position: int, row: list[Any]) -> Waiter:
+def _waiter(position: int, row: list[Any], *, is_rw: bool) -> Waiter:
     holder, request, permits, priority, since = row
     return Waiter(
         holder=holder,
+        mode=mode_of(int(permits)) if is_rw else "",
         permits=int(permits),
         priority=int(priority),
         position=position,
@@ -195,7 +235,7 @@ def read_waitgroup(keys: ObjectKeys, members: int = ARRIVALS_SHOWN) -> Flow[Wait
 
 
 READERS: Final[dict[Kind, Callable[[ObjectKeys], Flow[Any]]]] = {
-    Kind.SEMAPHORE: read_semaphore,
+    **dict.fromkeys((*LEASED, Kind.ONCE), read_permits),
     Kind.BARRIER: read_barrier,
     Kind.WAITGROUP: read_waitgroup,
 }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from konductor_core.errors import AlreadyDone, KonductorError
 from konductor_core.flows import onces
 from konductor_core.flows.leases import Hold
 from konductor_core.handles.locks import LockHandle
 from konductor_core.handles.permits import withdrawn_if_interrupted
+from konductor_core.identity import TEXT_MAX
 from konductor_core.lease import Lease
 
 if TYPE_CHECKING:
@@ -28,26 +31,31 @@ T = TypeVar("T")
 class Run(Lease):
     """The lease under which a once is run. As a context manager it completes at the end, and fails with an error."""
 
+    _ended = False
+
     def complete(self, result: str = "") -> Completed:
         """Stop renewing, then note that it is done. Raises `LeaseLost`, `AlreadyDone`."""
         with self._lock:
             self._end_renewal()
-            return self._driver.run(onces.complete(self._hold.keys, self.holder, self.token, result))
+            done = self._driver.run(onces.complete(self._hold.keys, self.holder, self.token, result))
+            self._ended = True
+            return done
 
     def fail(self, reason: str = "") -> None:
         """Stop renewing, then let another run it. Raises `LeaseLost`, `AlreadyDone`."""
         with self._lock:
             self._end_renewal()
             self._driver.run(onces.fail(self._hold.keys, self.holder, self.token, reason))
+            self._ended = True
 
-    def _end(self, error: BaseException | None) -> None:
-        if error is None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if self._ended or self._process != os.getpid():
+            return
+        if kind is None:
             self.complete()
             return
-        try:
-            self.fail(str(error) or type(error).__name__)
-        except KonductorError:
-            return  # what went wrong inside the block matters more, and the lease ends with its TTL
+        with suppress(KonductorError):  # what went wrong inside the block matters more, and the TTL ends the lease
+            self.fail((str(error[0]) or kind.__name__)[:TEXT_MAX])
 
 
 class Once(LockHandle):
@@ -95,13 +103,10 @@ class Once(LockHandle):
             run = self.begin(ttl, timeout, holder=holder, renew=True, on_progress=on_progress)
         except AlreadyDone:
             return None
-        try:
+        with run:
             value = function()
-        except BaseException as error:
-            run._end(error)
-            raise
-        run.complete(value if isinstance(value, str) else "")
-        return value
+            run.complete(value if isinstance(value, str) else "")
+            return value
 
     def complete(self, holder: str | None = None, token: int | None = None, *, result: str = "") -> Completed:
         """Note that it is done, as whoever runs it. Raises `AlreadyDone`, `LeaseLost`, `NotHolder`, `NotFound`."""

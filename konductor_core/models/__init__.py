@@ -13,22 +13,42 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from konductor_core.models.barrier import Arrival, BarrierPhase, BarrierSpec, BarrierStatus
     from konductor_core.models.base import Model, Spec
+    from konductor_core.models.lease import LeasePhase, LeaseSpec, LeaseStatus
+    from konductor_core.models.mutex import MutexPhase, MutexSpec, MutexStatus
     from konductor_core.models.objects import Event, Status
-    from konductor_core.models.registry import SPECS
-    from konductor_core.models.semaphore import Holder, Policy, SemaphorePhase, SemaphoreSpec, SemaphoreStatus, Waiter
+    from konductor_core.models.once import OncePhase, OnceSpec, OnceStatus
+    from konductor_core.models.permits import Holder, LockSpec, PermitStatus, Policy, Waiter
+    from konductor_core.models.registry import SPECS, STATUSES
+    from konductor_core.models.rwmutex import RWMutexPhase, RWMutexSpec, RWMutexStatus
+    from konductor_core.models.semaphore import SemaphorePhase, SemaphoreSpec, SemaphoreStatus
     from konductor_core.models.waitgroup import Member, WaitGroupPhase, WaitGroupSpec, WaitGroupStatus
 
 __all__ = [
     "SPECS",
+    "STATUSES",
     "Arrival",
     "BarrierPhase",
     "BarrierSpec",
     "BarrierStatus",
     "Event",
     "Holder",
+    "LeasePhase",
+    "LeaseSpec",
+    "LeaseStatus",
+    "LockSpec",
     "Member",
     "Model",
+    "MutexPhase",
+    "MutexSpec",
+    "MutexStatus",
+    "OncePhase",
+    "OnceSpec",
+    "OnceStatus",
+    "PermitStatus",
     "Policy",
+    "RWMutexPhase",
+    "RWMutexSpec",
+    "RWMutexStatus",
     "SemaphorePhase",
     "SemaphoreSpec",
     "SemaphoreStatus",
@@ -42,15 +62,30 @@ __all__ = [
 
 _WHERE: Final = {
     "SPECS": "registry",
+    "STATUSES": "registry",
     "Arrival": "barrier",
     "BarrierPhase": "barrier",
     "BarrierSpec": "barrier",
     "BarrierStatus": "barrier",
     "Event": "objects",
-    "Holder": "semaphore",
+    "Holder": "permits",
+    "LeasePhase": "lease",
+    "LeaseSpec": "lease",
+    "LeaseStatus": "lease",
+    "LockSpec": "permits",
     "Member": "waitgroup",
     "Model": "base",
-    "Policy": "semaphore",
+    "MutexPhase": "mutex",
+    "MutexSpec": "mutex",
+    "MutexStatus": "mutex",
+    "OncePhase": "once",
+    "OnceSpec": "once",
+    "OnceStatus": "once",
+    "PermitStatus": "permits",
+    "Policy": "permits",
+    "RWMutexPhase": "rwmutex",
+    "RWMutexSpec": "rwmutex",
+    "RWMutexStatus": "rwmutex",
     "SemaphorePhase": "semaphore",
     "SemaphoreSpec": "semaphore",
     "SemaphoreStatus": "semaphore",
@@ -59,7 +94,7 @@ _WHERE: Final = {
     "WaitGroupPhase": "waitgroup",
     "WaitGroupSpec": "waitgroup",
     "WaitGroupStatus": "waitgroup",
-    "Waiter": "semaphore",
+    "Waiter": "permits",
 }
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from konductor_core.models.barrier import BarrierSpec, BarrierStatus
+from konductor_core.models.lease import LeaseSpec, LeaseStatus
+from konductor_core.models.mutex import MutexSpec, MutexStatus
+from konductor_core.models.once import OnceSpec, OnceStatus
+from konductor_core.models.rwmutex import RWMutexSpec, RWMutexStatus
 from konductor_core.models.semaphore import SemaphoreSpec, SemaphoreStatus
 from konductor_core.models.waitgroup import WaitGroupSpec, WaitGroupStatus
 
@@ -15,10 +19,19 @@ if TYPE_CHECKING:
 
 __all__ = ["SPECS", "STATUSES"]
 
-SPECS: Final[dict[Kind, type[Spec]]] = {spec.kind: spec for spec in (BarrierSpec, SemaphoreSpec, WaitGroupSpec)}
+_SPECS: Final = (BarrierSpec, SemaphoreSpec, LeaseSpec, MutexSpec, RWMutexSpec, OnceSpec, WaitGroupSpec)
+_STATUSES: Final = (
+    BarrierStatus,
+    SemaphoreStatus,
+    LeaseStatus,
+    MutexStatus,
+    RWMutexStatus,
+    OnceStatus,
+    WaitGroupStatus,
+)
+
+SPECS: Final[dict[Kind, type[Spec]]] = {spec.kind: spec for spec in _SPECS}
 """Kind -> the class of its spec."""
 
-STATUSES: Final[dict[Kind, type[Status]]] = {
-    status.kind: status for status in (BarrierStatus, SemaphoreStatus, WaitGroupStatus)
-}
+STATUSES: Final[dict[Kind, type[Status]]] = {status.kind: status for status in _STATUSES}
 """Kind -> the class of its status."""

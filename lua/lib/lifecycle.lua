@@ -25,8 +25,8 @@ local function begin_epoch(object)
   object.calm = 0
   object.done = false
   object.expiries = 0
-  call('HDEL', object.meta, 'refusals', 'timeouts', 'waited', 'longest', 'renewals', 'done', 'executor',
-    'sealed', 'result', 'failures', 'failed', 'failer', 'reason')
+  call('HDEL', object.meta, 'refusals', 'timeouts', 'waited', 'longest', 'renewals', 'last', 'transitions',
+    'done', 'executor', 'sealed', 'result', 'failures', 'failed', 'failer', 'reason')
   call('HSET', object.meta, 'epoch', object.epoch, 'created', text(NOW), 'token', text(object.token), 'extra', '0',
     'grants', '0', 'expiries', '0', 'calm', '0')
   object.fields = {}

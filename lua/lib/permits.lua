@@ -238,11 +238,25 @@ local function owner_fields(ask, claimed)
   return fields
 end
 
+-- Counts how often a lease object goes from one holder to another.
+local function count_transition(object, holder)
+  local m = call('HMGET', object.meta, 'last', 'transitions')
+  if m[1] ~= holder then
+    set(object, 'last', holder)
+    if m[1] then
+      set(object, 'transitions', text((tonumber(m[2]) or 0) + 1))
+    end
+  end
+end
+
 -- Gives a counted lease its token and its readable twin; `ask` is the request: id, holder, ttl, owner fields.
 -- Returns the token's text.
 local function describe_lease(object, ask, amount, moment, claimed)
   object.token = math.max(object.token + 1, NOW_US)
   object.grants = object.grants + 1
+  if string.sub(object.id, 1, 6) == 'lease/' then
+    count_transition(object, ask.holder)
+  end
   local token, count = text(object.token), text(amount)
   local ends = end_of(moment)
   if amount ~= 1 then

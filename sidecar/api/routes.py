@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from konductor_core import identity
+from konductor_core.amounts import mode_of
 from konductor_core.durations import MINUTE, to_text
 from konductor_core.errors import (
     AlreadyWaiting,
@@ -26,6 +27,7 @@ from konductor_core.errors import (
     quoted,
 )
 from konductor_core.flows.leases import Released
+from konductor_core.identity import Kind
 from sidecar.api.body import Body
 from sidecar.api.http import Refusal, Reply
 
@@ -195,7 +197,9 @@ class Routes:
         found = [
             each
             for each in self._ledger.held
-            if each.grant.name == name and holder in {None, each.grant.holder} and token in {None, each.grant.token}
+            if each.grant.object == f"semaphore/{name}"
+            and holder in {None, each.grant.holder}
+            and token in {None, each.grant.token}
         ]
         if len(found) > 1:
             holders = ", ".join(each.grant.holder for each in found)
@@ -214,12 +218,13 @@ class Routes:
 
     def _lease(self, held: Held) -> Document:
         lease, grant = held.lease, held.grant
-        document = self._head("Semaphore", grant.name) | {
-            "holder": grant.holder,
-            "permits": grant.permits,
-            "token": grant.token,
-            "ttl": to_text(lease.ttl_ms),
-        }
+        kind = Kind.parse(grant.kind)
+        document = self._head(str(kind), grant.name) | {"holder": grant.holder}
+        if kind is Kind.SEMAPHORE:
+            document["permits"] = grant.permits
+        if kind is Kind.RWMUTEX:
+            document["mode"] = mode_of(grant.permits)
+        document |= {"token": grant.token, "ttl": to_text(lease.ttl_ms)}
         if lease.ttl_ms:
             document["expiresIn"] = to_text(int(lease.expires_in * 1000))
         return document

@@ -8,6 +8,7 @@ import os
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from konductor_core.errors import KonductorError
 from sidecar.api.http import LONGEST_HEAD, Refusal, Reply, Request, read_request
 from sidecar.api.routes import Routes, status_of
 from sidecar.say import message
@@ -42,10 +43,13 @@ class ApiServer:
         self._clients: set[asyncio.Task[None]] = set()
 
     async def start(self, *, loopback: bool) -> None:
-        """Listen on the socket, and with `loopback` on a port of this pod's own. Raises OSError."""
+        """Listen on the socket, and with `loopback` on a port of this pod's own. Raises `KonductorError`."""
         with contextlib.suppress(FileNotFoundError):
             os.remove(self._socket)  # noqa: PTH107 - of a keeper before this one
-        server = await asyncio.start_unix_server(self._meet, self._socket, limit=LONGEST_HEAD)
+        try:
+            server = await asyncio.start_unix_server(self._meet, self._socket, limit=LONGEST_HEAD)
+        except OSError as error:
+            raise KonductorError(f"the API cannot be served on {self._socket}: {error}") from error
         os.chmod(self._socket, 0o666)  # noqa: PTH101, S103 - for every user of the pod
         self._servers.append(server)
         if loopback:

@@ -25,7 +25,7 @@ MANIFEST = "apiVersion: konductor.io/v1\nkind: Barrier\nmetadata: {name: b}\nspe
         # words
         (("bariers", "list"), "did you mean 'barrier'"),
         (("barrier", "arive", "b"), "did you mean 'arrive'"),
-        (("mutex", "lock", "m"), "no command 'mutex'"),
+        (("mutexx", "lock", "m"), "no command 'mutexx'"),
         ((LONG,), "no command 'xxx"),
         (("barrier", "arrive", "b", "--foo"), "--foo"),
         (("barrier", "arrive", "b", "c", "d"), "unexpected extra argument"),
@@ -33,7 +33,7 @@ MANIFEST = "apiVersion: konductor.io/v1\nkind: Barrier\nmetadata: {name: b}\nspe
         (("barrier", "create", "b"), "--expected"),
         (("barrier", "status", "b", "-o", "xml"), "'xml' is not one of"),
         (("get", "barier/b"), "did you mean barrier?"),
-        (("get", "leases"), "'leases' is unknown"),
+        (("get", "leasess"), "'leasess' is unknown"),
         (("get", "-l", "a=b=c"), "selector"),
         (("completion", "tcsh"), "'tcsh' is not one of"),
         # durations

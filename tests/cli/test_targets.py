@@ -2,6 +2,7 @@
 
 import pytest
 
+from koncli.kinds import KINDS
 from koncli.targets import Target, parse_one, parse_selector, parse_targets
 from konductor_core.errors import InvalidInput
 from konductor_core.identity import Kind
@@ -49,7 +50,7 @@ def test_a_selector_that_makes_no_sense_is_refused(selector: str) -> None:
 @pytest.mark.parametrize(
     "words,targets",
     [
-        ([], [Target(Kind.BARRIER, None), Target(Kind.SEMAPHORE, None)]),
+        ([], [Target(kind, None) for kind in KINDS]),
         (["barriers"], [Target(Kind.BARRIER, None)]),
         (["sem"], [Target(Kind.SEMAPHORE, None)]),
         (["Barrier", "x", "y"], [Target(Kind.BARRIER, "x"), Target(Kind.BARRIER, "y")]),

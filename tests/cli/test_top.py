@@ -12,7 +12,7 @@ from koncli.screen.layout import Column, cut, fit, page, plain, share
 from koncli.screen.sections import head, sections
 from konductor_core.identity import Kind
 from konductor_core.models import Event, SemaphoreSpec, SemaphoreStatus
-from konductor_core.models.semaphore import Holder, Waiter
+from konductor_core.models.permits import Holder, Waiter
 from tests.cli.test_start import modules
 from tests.servers import until
 

@@ -152,6 +152,8 @@ NEEDED = {
 }
 """What the setting of each name needs beside it."""
 
+_HOLDING = " or konductor.io/".join(each.word for each in ACQUIRES.values())
+
 
 @pytest.mark.parametrize(
     "name,value,by",
@@ -159,10 +161,10 @@ NEEDED = {
         ("wait-timeout", "1m", "wait-barrier"),
         ("wait-mode", "schedule", "wait-barrier"),
         ("permits", "2", "acquire-semaphore"),
-        ("ttl", "1m", "acquire-semaphore"),
-        ("acquire-timeout", "1m", "acquire-semaphore"),
-        ("priority", "1", "acquire-semaphore"),
-        ("on-lost", "signal", "acquire-semaphore"),
+        ("ttl", "1m", _HOLDING),
+        ("acquire-timeout", "1m", _HOLDING),
+        ("priority", "1", _HOLDING),
+        ("on-lost", "signal", _HOLDING),
         ("arrive-on", "start", "arrive-barrier"),
         ("holder", "me", "wait-barrier"),
     ],

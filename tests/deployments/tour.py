@@ -62,7 +62,7 @@ def _latches(k: Konductor) -> None:
     assert next(nudges) is None
     barrier.reset()
     assert next(changed for changed in nudges if changed)[1] == "b"
-    nudges.close()  # type: ignore[attr-defined]  # a generator
+    nudges.close()
     assert barrier.delete()
 
 

@@ -123,7 +123,9 @@ def test_what_is_in_redis_is_what_the_page_says(valkey_server: Server) -> None:
         ]
         for waiter in waiters:
             waiter.start()
-        until(lambda: semaphore.status().waiting == 2 and barrier.status().waiting and group.status().waiting, "all wait")
+        until(
+            lambda: semaphore.status().waiting == 2 and barrier.status().waiting and group.status().waiting, "all wait"
+        )
         seen |= _look(client)
         barrier.arrive("x")
         rounds.arrive("x")

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import redis
 
     from konductor_core import Konductor
-    from konductor_core.client import Barrier, Semaphore
+    from konductor_core.handles.barrier import Barrier
+    from konductor_core.handles.permits import Semaphore
     from konductor_core.models import Event
     from tests.scripts.clock import Clock
 

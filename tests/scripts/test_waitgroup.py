@@ -15,7 +15,7 @@ from tests.scripts.audit import assert_only_passing_keys
 from tests.scripts.bench import ODD_NAMES
 
 if TYPE_CHECKING:
-    from konductor_core.latches import WaitGroup
+    from konductor_core.handles.latches import WaitGroup
     from tests.scripts.bench import Bench
 
 

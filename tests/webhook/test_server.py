@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from time import process_time
 from typing import Any
 
 import aiohttp
@@ -198,23 +199,19 @@ def large() -> Pod:
     return pod(ASKING, containers=apps, volumes=volumes)
 
 
-async def test_99_of_100_reviews_of_a_large_pod_are_answered_within_20_ms() -> None:
+async def test_99_of_100_reviews_of_a_large_pod_take_less_than_20_ms() -> None:
+    """In processor time, of client and server: others may be using this machine."""
     body = json.dumps(review(large())).encode()
     assert len(body) > 100_000
-    loop = asyncio.get_running_loop()
-    rounds = []
+    taken = []
     async with serving() as served, served.client() as session:
-        for _ in range(3):  # the best of three: others use this machine too
-            taken = []
-            for _ in range(100):
-                begun = loop.time()
-                async with session.post(
-                    "/mutate", data=io.BytesIO(body), headers={"Content-Type": "application/json"}
-                ) as answer:
-                    assert (await answer.json())["response"]["allowed"] is True
-                taken.append(loop.time() - begun)
-            rounds.append(sorted(taken)[98])
-    assert min(rounds) < 0.020
+        for _ in range(200):
+            begun = process_time()
+            data, headers = io.BytesIO(body), {"Content-Type": "application/json"}
+            async with session.post("/mutate", data=data, headers=headers) as answer:
+                assert (await answer.json())["response"]["allowed"] is True
+            taken.append(process_time() - begun)
+    assert sorted(taken)[197] < 0.020
 
 
 async def test_reviews_at_once_get_their_own_answers() -> None:

@@ -1,18 +1,15 @@
-"""What the handles of all kinds have in common, for asyncio; `konductor_core.handles` is the same for threads."""
+"""What the asyncio handles of all kinds can do."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from konductor_core.drivers.aio import AsyncDriver
-    from konductor_core.flows.steps import Flow, Progress
+    from konductor_core.flows.steps import Flow
+    from konductor_core.handles.base import Notify
     from konductor_core.models import Event
     from konductor_core.verbs import ObjectVerbs
-
-    Notify = Callable[[Progress], None]
 
 __all__ = ["AsyncHandle"]
 
@@ -24,8 +21,9 @@ class AsyncHandle:
 
     _verbs: ObjectVerbs
 
-    def __init__(self, driver: AsyncDriver) -> None:
+    def __init__(self, driver: AsyncDriver, verbs: ObjectVerbs) -> None:
         self._driver = driver
+        self._verbs = verbs
 
     async def _run(self, flow: Flow[T], notify: Notify | None = None) -> T:
         return await self._driver.run(flow, notify=notify)

@@ -1,47 +1,40 @@
-"""The asyncio handles of wait groups; `konductor_core.latches` has the same for threads."""
+"""The sync handles of wait groups; `konductor_core.handles.async_latches` has the same for asyncio."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from konductor_core.async_handles import AsyncHandle
+from konductor_core.handles.base import Handle
 from konductor_core.models import WaitGroupSpec
 from konductor_core.verbs import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from konductor_core.async_handles import Notify
-    from konductor_core.drivers.aio import AsyncDriver
     from konductor_core.flows.objects import Defined
     from konductor_core.flows.waitgroups import Counted, Finished
+    from konductor_core.handles.base import Notify
     from konductor_core.latch_verbs import WaitGroupVerbs
     from konductor_core.models import WaitGroupStatus
     from konductor_core.verbs import Duration
 
-__all__ = ["AsyncWaitGroup"]
+__all__ = ["WaitGroup"]
 
 
-class AsyncWaitGroup(AsyncHandle):
-    """Members that many wait for to be done; see `WaitGroup`."""
+class WaitGroup(Handle):
+    """Members that many wait for to be done. Every method raises `Unavailable` when Redis is."""
 
     _verbs: WaitGroupVerbs
 
-    def __init__(self, driver: AsyncDriver, verbs: WaitGroupVerbs) -> None:
-        super().__init__(driver)
-        self._verbs = verbs
-
-    async def define(self, *, labels: Mapping[str, str] | None = None, owner: str = "cli") -> Defined:
+    def define(self, *, labels: Mapping[str, str] | None = None, owner: str = "cli") -> Defined:
         """Create the wait group, or give it these labels. Raises `Owned`."""
-        return await self.define_spec(WaitGroupSpec(), labels, owner)
+        return self.define_spec(WaitGroupSpec(), labels, owner)
 
-    async def define_spec(
-        self, spec: WaitGroupSpec, labels: Mapping[str, str] | None = None, owner: str = "cli"
-    ) -> Defined:
+    def define_spec(self, spec: WaitGroupSpec, labels: Mapping[str, str] | None = None, owner: str = "cli") -> Defined:
         """Create the wait group or bring it to this spec. Raises `Owned`."""
-        return await self._run(self._verbs.define(spec, labels, owner))
+        return self._run(self._verbs.define(spec, labels, owner))
 
-    async def add(
+    def add(
         self,
         member: str | None = None,
         *,
@@ -53,9 +46,9 @@ class AsyncWaitGroup(AsyncHandle):
 
         Raises `NotFound`, `InvalidInput`.
         """
-        return await self._run(self._verbs.add(member, count, patience), on_progress)
+        return self._run(self._verbs.add(member, count, patience), on_progress)
 
-    async def done(
+    def done(
         self,
         member: str | None = None,
         *,
@@ -67,11 +60,11 @@ class AsyncWaitGroup(AsyncHandle):
 
         Raises `BelowZero`, `NotFound`, `InvalidInput`.
         """
-        return await self._run(self._verbs.done(member, count, patience), on_progress)
+        return self._run(self._verbs.done(member, count, patience), on_progress)
 
-    async def wait(
+    def wait(
         self,
-        timeout: Duration | None = None,  # noqa: ASYNC109 - by the flow's own deadline, as in the sync library
+        timeout: Duration | None = None,
         *,
         allow_idle: bool = False,
         must_exist: bool = False,
@@ -81,8 +74,8 @@ class AsyncWaitGroup(AsyncHandle):
 
         A `timeout` of None waits without end, 0 looks once. Raises `WaitTimeout`, `NotFound`.
         """
-        return await self._run(self._verbs.wait(timeout, allow_idle=allow_idle, must_exist=must_exist), on_progress)
+        return self._run(self._verbs.wait(timeout, allow_idle=allow_idle, must_exist=must_exist), on_progress)
 
-    async def status(self) -> WaitGroupStatus:
+    def status(self) -> WaitGroupStatus:
         """Return a consistent snapshot. Raises `NotFound`."""
-        return await self._run(self._verbs.status())
+        return self._run(self._verbs.status())

@@ -1,45 +1,42 @@
-"""The sync handles of wait groups; `konductor_core.async_latches` has the same for asyncio."""
+"""The asyncio handles of wait groups; `konductor_core.latches` has the same for threads."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from konductor_core.handles import Handle
+from konductor_core.handles.async_base import AsyncHandle
 from konductor_core.models import WaitGroupSpec
 from konductor_core.verbs import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from konductor_core.drivers.sync import Driver
     from konductor_core.flows.objects import Defined
     from konductor_core.flows.waitgroups import Counted, Finished
-    from konductor_core.handles import Notify
+    from konductor_core.handles.base import Notify
     from konductor_core.latch_verbs import WaitGroupVerbs
     from konductor_core.models import WaitGroupStatus
     from konductor_core.verbs import Duration
 
-__all__ = ["WaitGroup"]
+__all__ = ["AsyncWaitGroup"]
 
 
-class WaitGroup(Handle):
-    """Members that many wait for to be done. Every method raises `Unavailable` when Redis is."""
+class AsyncWaitGroup(AsyncHandle):
+    """Members that many wait for to be done; see `WaitGroup`."""
 
     _verbs: WaitGroupVerbs
 
-    def __init__(self, driver: Driver, verbs: WaitGroupVerbs) -> None:
-        super().__init__(driver)
-        self._verbs = verbs
-
-    def define(self, *, labels: Mapping[str, str] | None = None, owner: str = "cli") -> Defined:
+    async def define(self, *, labels: Mapping[str, str] | None = None, owner: str = "cli") -> Defined:
         """Create the wait group, or give it these labels. Raises `Owned`."""
-        return self.define_spec(WaitGroupSpec(), labels, owner)
+        return await self.define_spec(WaitGroupSpec(), labels, owner)
 
-    def define_spec(self, spec: WaitGroupSpec, labels: Mapping[str, str] | None = None, owner: str = "cli") -> Defined:
+    async def define_spec(
+        self, spec: WaitGroupSpec, labels: Mapping[str, str] | None = None, owner: str = "cli"
+    ) -> Defined:
         """Create the wait group or bring it to this spec. Raises `Owned`."""
-        return self._run(self._verbs.define(spec, labels, owner))
+        return await self._run(self._verbs.define(spec, labels, owner))
 
-    def add(
+    async def add(
         self,
         member: str | None = None,
         *,
@@ -51,9 +48,9 @@ class WaitGroup(Handle):
 
         Raises `NotFound`, `InvalidInput`.
         """
-        return self._run(self._verbs.add(member, count, patience), on_progress)
+        return await self._run(self._verbs.add(member, count, patience), on_progress)
 
-    def done(
+    async def done(
         self,
         member: str | None = None,
         *,
@@ -65,11 +62,11 @@ class WaitGroup(Handle):
 
         Raises `BelowZero`, `NotFound`, `InvalidInput`.
         """
-        return self._run(self._verbs.done(member, count, patience), on_progress)
+        return await self._run(self._verbs.done(member, count, patience), on_progress)
 
-    def wait(
+    async def wait(
         self,
-        timeout: Duration | None = None,
+        timeout: Duration | None = None,  # noqa: ASYNC109 - by the flow's own deadline, as in the sync library
         *,
         allow_idle: bool = False,
         must_exist: bool = False,
@@ -79,8 +76,8 @@ class WaitGroup(Handle):
 
         A `timeout` of None waits without end, 0 looks once. Raises `WaitTimeout`, `NotFound`.
         """
-        return self._run(self._verbs.wait(timeout, allow_idle=allow_idle, must_exist=must_exist), on_progress)
+        return await self._run(self._verbs.wait(timeout, allow_idle=allow_idle, must_exist=must_exist), on_progress)
 
-    def status(self) -> WaitGroupStatus:
+    async def status(self) -> WaitGroupStatus:
         """Return a consistent snapshot. Raises `NotFound`."""
-        return self._run(self._verbs.status())
+        return await self._run(self._verbs.status())

@@ -1,4 +1,4 @@
-"""What the handles of all kinds have in common, for threads; `konductor_core.async_handles` is the same for asyncio."""
+"""What the handles of all kinds can do."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ class Handle:
 
     _verbs: ObjectVerbs
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, verbs: ObjectVerbs) -> None:
         self._driver = driver
+        self._verbs = verbs
 
     def _run(self, flow: Flow[T], notify: Notify | None = None) -> T:
         return self._driver.run(flow, notify=notify)

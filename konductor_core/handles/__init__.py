@@ -1,0 +1,1 @@
+"""The public handles of objects, sync and async: thin, over the verbs."""
