@@ -114,17 +114,17 @@ def exec_(
         )
     name, permits = semaphores[0]
     label = ref(Kind.SEMAPHORE, name)
-    _check_grace(grace, ttl)
+    check_grace(grace, ttl)
     path = find_program(command[0], app.env)
     with Keeper.of(path, command, lambda text: message(f"{label}: {text}")) as keeper:
         lease = _acquire(app, keeper, conflict_exit_code, name, permits=permits, ttl=ttl, **ask)
         release = Release(lease, label)
         try:
-            ended = keeper.run(lease, _variables(app, name, lease), _grace(grace, lease, label))
+            ended = keeper.run(lease, variables_of(app, Kind.SEMAPHORE, name, lease), grace_of(grace, lease, label))
         finally:
             keeper.close()
             release.perform()
-    _leave(app, ended, release, path)
+    leave(app, ended, release, path)
 
 
 def _acquire(app: App, keeper: Keeper, conflict_exit_code: int | None, name: str, **ask: Any) -> Lease:  # noqa: ANN401
@@ -142,17 +142,17 @@ def _acquire(app: App, keeper: Keeper, conflict_exit_code: int | None, name: str
     except KeyboardInterrupt:
         if keeper.has_terminal:
             message("interrupted")
-            _die_of_interrupt()
+            die_of_interrupt()
         raise
 
 
-def _check_grace(grace: str | None, ttl: str | None) -> None:
+def check_grace(grace: str | None, ttl: str | None) -> None:
     """Refuse a grace that leaves too little of the TTL for renewing."""
     if grace is not None and ttl is not None and 0 < to_ms(ttl) < 2 * to_ms(grace):
         raise InvalidInput(f"--grace {grace} is more than half of --ttl {ttl}: no time would be left to renew")
 
 
-def _grace(grace: str | None, lease: Lease, label: str) -> float:
+def grace_of(grace: str | None, lease: Lease, label: str) -> float:
     """Return the seconds between TERM and KILL."""
     if grace is None:
         return min(GRACE_MS, lease.ttl_ms / 3 if lease.ttl_ms else GRACE_MS) / 1000
@@ -163,7 +163,7 @@ def _grace(grace: str | None, lease: Lease, label: str) -> float:
     return wanted / 1000
 
 
-def _variables(app: App, name: str, lease: Lease) -> dict[str, str]:
+def variables_of(app: App, kind: Kind, name: str, lease: Lease) -> dict[str, str]:
     """Return what the command finds in its environment: the lease, and where and as whom koncli is to work there."""
     variables = {
         "KONDUCTOR_TOKEN": str(lease.token),
@@ -171,7 +171,7 @@ def _variables(app: App, name: str, lease: Lease) -> dict[str, str]:
         # The holder is another one each time; an arrival must stay the same when the command is run again.
         "KONDUCTOR_ARRIVAL_ID": arrival_id(app.env, app.holder),
         "KONDUCTOR_NAMESPACE": app.settings.namespace,
-        "KONDUCTOR_LEASE_SEMAPHORE": name,
+        f"KONDUCTOR_LEASE_{kind.key.upper()}": name,
         "KONDUCTOR_LEASE_PERMITS": str(lease.permits),
         "KONDUCTOR_LEASE_TTL": to_text(lease.ttl_ms),
     }
@@ -180,7 +180,7 @@ def _variables(app: App, name: str, lease: Lease) -> dict[str, str]:
     return variables
 
 
-def _leave(app: App, ended: Ended, release: Release, path: str) -> NoReturn:
+def leave(app: App, ended: Ended, release: Release, path: str) -> NoReturn:
     """End as the command did, or say why not."""
     try:
         code = _verdict(ended, release, path)
@@ -209,11 +209,11 @@ def _verdict(ended: Ended, release: Release, path: str) -> int:
         processes, go = ("process", "goes") if ended.left == 1 else ("processes", "go")
         message(f"{release.label}: released; {ended.left} {processes} that the command left behind {go} on without it")
     if ended.interrupted and ended.signal == signal.SIGINT:
-        _die_of_interrupt()
+        die_of_interrupt()
     return ended.code
 
 
-def _die_of_interrupt() -> None:
+def die_of_interrupt() -> None:
     """End by the signal itself: only that tells the script around us that its user wants to end it, too."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGINT)
