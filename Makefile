@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 # How often `make faults` runs the fault suite, each time with another seed.
 RUNS ?= 1
-.PHONY: help demo test faults measure-loss bench lint tools verify generate images clean
+.PHONY: help demo test faults measure-loss bench bench-controller lint tools verify generate images clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,6 +39,9 @@ measure-loss: $(VENV)/.all ## measure what a failover loses with and without KON
 
 bench: $(BENCH)/.bench ## measure speed beside peers, for about seven minutes; results and how to read them: docs/performance.md
 	$(BENCH)/bin/python -m benchmarks $(BENCH_ARGS)
+
+bench-controller: $(VENV)/.all ## measure what the controller costs, for about four minutes; BENCH_ARGS=--quick for one
+	$(BIN)/python -m benchmarks.controller $(BENCH_ARGS)
 
 lint: $(VENV)/.all ## ruff, mypy, import-linter, and luacheck where it is installed
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""What a Redis user needs that is confined to one namespace: the only place of that rule.
+"""What a Redis user needs that is confined to one namespace, and the controller's: the only place of these rules.
 
     ACL SETUSER team-a on >password <tenant("team-a"), word by word>
 
@@ -13,7 +13,15 @@ from typing import Final
 
 from konductor_core import keys
 
-__all__ = ["CLIENT_COMMANDS", "COMMANDS", "SCRIPT_COMMANDS", "keys_and_channels", "tenant"]
+__all__ = [
+    "CLIENT_COMMANDS",
+    "COMMANDS",
+    "CONTROLLER_COMMANDS",
+    "SCRIPT_COMMANDS",
+    "controller",
+    "keys_and_channels",
+    "tenant",
+]
 
 CLIENT_COMMANDS: Final = (
     "blpop",  # a waiter's sleep
@@ -41,6 +49,14 @@ SCRIPT_COMMANDS: Final = (
 )
 """What the scripts call; a test holds this against `lua/`."""
 
+CONTROLLER_COMMANDS: Final = (
+    *("acl|deluser", "acl|save", "acl|setuser", "acl|users"),  # a user for each namespace
+    "exists",  # the mark that shows whether Redis has lost what it had
+    *("psubscribe", "punsubscribe"),  # the nudges of all namespaces
+    "role",  # replicas have users of their own
+)
+"""What the controller sends beside that."""
+
 COMMANDS: Final = ("-@all", *(f"+{name}" for name in sorted({*CLIENT_COMMANDS, *SCRIPT_COMMANDS})))
 """The commands of a tenant, as words of ACL SETUSER."""
 
@@ -54,3 +70,11 @@ def keys_and_channels(namespace: str) -> tuple[str, str]:
 def tenant(namespace: str) -> tuple[str, ...]:
     """Return the words of ACL SETUSER that give a user the whole of one namespace, and of nothing else."""
     return ("resetkeys", "resetchannels", "clearselectors", *COMMANDS, *keys_and_channels(namespace))
+
+
+def controller() -> tuple[str, ...]:
+    """Return the words of ACL SETUSER for the controller: all namespaces, and the making of users."""
+    commands = (*COMMANDS, *(f"+{name}" for name in CONTROLLER_COMMANDS))
+    # A pattern may be subscribed to only where a user's rule is that very pattern.
+    places = ("~konductor:*", "&konductor:*", f"&{keys.ALL_NUDGES}")
+    return ("resetkeys", "resetchannels", "clearselectors", *commands, *places)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from konductor_core.identity import Kind
     from konductor_core.verbs import Duration
 
-__all__ = ["AsyncKonductor"]
+__all__ = ["AsyncKonductor", "AsyncSemaphore"]
 
 
 class AsyncKonductor:

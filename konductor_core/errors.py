@@ -142,15 +142,19 @@ class AlreadyWaiting(Denied):
 class Unavailable(KonductorError):  # noqa: N818
     """Redis cannot be reached, refuses writes, or too few replicas acknowledged.
 
-    `passing` tells whether waiting may help: a wait tries again then, until its deadline.
+    `passing` tells whether waiting may help: a wait tries again then, until its deadline. `forgotten` tells that the
+    server refused the user: whoever it knew before may be known again in a moment, since a restart can lose users.
     """
 
     exit_code = 5
     code = "unavailable"
 
-    def __init__(self, message: str, *, hint: str | None = None, passing: bool = False) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, passing: bool = False, forgotten: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
         self.passing = passing
+        self.forgotten = forgotten
 
 
 class Failed(KonductorError):  # noqa: N818

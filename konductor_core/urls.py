@@ -19,7 +19,7 @@ from konductor_core.errors import InvalidInput, did_you_mean, quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["SCHEMES", "RedisUrl", "parse_redis_url"]
+__all__ = ["SCHEMES", "RedisUrl", "parse_redis_url", "with_user"]
 
 Topology = Literal["standalone", "unix", "sentinel", "cluster"]
 
@@ -76,6 +76,7 @@ OPTIONS: Final[dict[str, tuple[Callable[[str], _Option], str]]] = {
 }
 """Options of redis-py that a URL may carry -> how their text is read, and what it should be."""
 
+_FILES: Final = frozenset({"ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"})
 DEFAULT_PORT: Final = 6379
 DEFAULT_SENTINEL_PORT: Final = 26379
 DATABASE_MAX: Final = 65_535
@@ -148,6 +149,19 @@ def parse_redis_url(url: str, what: str = "Redis URL") -> RedisUrl:
         options=options,
         **named,
     )
+
+
+def with_user(url: str, username: str, password: str) -> str:
+    """Return a checked URL with other credentials, and without options that name files of this machine."""
+    from urllib.parse import parse_qsl, quote, urlencode
+
+    scheme, _, rest = url.partition("://")
+    rest, _, query = rest.partition("?")
+    authority, slash, path = rest.partition("/")
+    hosts = authority.rpartition("@")[2]
+    kept = [(name, text) for name, text in parse_qsl(query.partition("#")[0]) if name not in _FILES]
+    options = f"?{urlencode(kept)}" if kept else ""
+    return f"{scheme}://{quote(username, safe='')}:{quote(password, safe='')}@{hosts}{slash}{path}{options}"
 
 
 def _scheme_problem(scheme: str, separator: str) -> str:

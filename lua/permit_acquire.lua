@@ -5,7 +5,7 @@
 -- REPLY: code next_change_ms object position waiting in_use permits (token expires_in_ms)*
 -- GUARANTEE: never more than `permits` live; never ahead of a waiter whose turn it is; once per request id.
 --@include lib/codes
---@include lib/permits
+--@include lib/leases
 
 local asked = {
   id = ARGV[1], holder = ARGV[2], mode = ARGV[3],

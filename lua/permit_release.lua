@@ -4,7 +4,7 @@
 -- REPLY: code next_change_ms
 -- GUARANTEE: frees before it writes anything else; a retry answers as the first call did; never frees twice.
 --@include lib/codes
---@include lib/permits
+--@include lib/leases
 
 -- Upper case, because the functions of the queue, defined below, have parameters of the common names.
 local REQUEST, HOLDER, TOKEN, EVENT = ARGV[1], ARGV[2], ARGV[3], ARGV[4]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from konductor_core.durations import HEARTBEAT
 from konductor_core.errors import KonductorError, LeaseLost, NotFound
 from konductor_core.flows.leases import Released, lost_detail
-from konductor_core.identity import Kind
 from sidecar.clock import boot_id, boot_ms, until
 from sidecar.say import message
 from sidecar.volume import HELD, LOST, RELEASED, Grant, Volume, as_grant
@@ -34,16 +33,12 @@ SHOWN_MS: Final = 500
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """One lease; one that is not `renewing` is renewed by whoever acquired it, or ends.
-
-    `reported` is False as long as it was lost and Redis has yet to be told.
-    """
+    """One lease; one that is not `renewing` is renewed by whoever acquired it, or ends."""
 
     grant: Grant
     lease: AsyncLease
     renewing: bool = True
     state: str = HELD
-    reported: bool = True
     looked_ms: int = 0
     """When Redis was last asked about a lease that needs no renewing, by `boot_ms`."""
 
@@ -55,6 +50,8 @@ class Ledger:
         self.k = k
         self.volume = volume
         self.entries: list[Held] = []
+        self._unheard: list[tuple[Grant, str]] = []
+        """Losses that Redis has yet to be told of, with their reasons."""
         self.news = asyncio.Event()
         """Set when there is something new to `look` at."""
         self._pod_uid = pod_uid
@@ -73,6 +70,9 @@ class Ledger:
         One that has ended is lost if the pod's own containers have begun; else nobody has relied on it, and another one
         is acquired in its place.
         """
+        if grant.lost or (grant.shown and self.volume.state(grant) == LOST and self.volume.has("started")):
+            self._unheard.append((grant, "found by a keeper that has ended since"))  # whatever Redis says by now
+            return
         left = await self._confirm(grant)
         if left <= 0 and grant.shown and not self.volume.has("started"):
             grant, left = await self._acquire_anew(grant)
@@ -100,12 +100,12 @@ class Ledger:
         self.volume.show(grant, HELD)
         return grant, lease.expires_in
 
-    async def acquire(self, name: str, permits: int, *, holder: str | None, renew: bool, **ask: Any) -> Held:  # noqa: ANN401
-        """Acquire permits of a semaphore for one of the pod's containers, which asked through the API."""
-        known = self.find(name, holder)
-        renewing = renew and known is None
-        lease = await self.k.semaphore(name).acquire(permits, holder=holder, renew=renewing, on_lost=self._note, **ask)
-        grant = replace(as_grant(f"semaphore/{name}", lease), shown=False)
+    async def acquire(self, target: str, permits: int, *, holder: str | None, renew: bool, **ask: Any) -> Held:  # noqa: ANN401
+        """Acquire permits of `semaphore/x` for one of the pod's containers, which asked through the API."""
+        known = self.find(target, holder)
+        handle, renewing = self.k.permits(target), renew and known is None
+        lease = await handle.take(permits, holder=holder, renew=renewing, on_lost=self._note, **ask)
+        grant = replace(as_grant(target, lease), shown=False)
         if known is None:
             known = Held(grant, lease, renewing)
             self.entries.append(known)
@@ -116,10 +116,9 @@ class Ledger:
         self.news.set()
         return known
 
-    def find(self, name: str, holder: str | None) -> Held | None:
-        """Return what is held of a semaphore under a holder's name, if anything is."""
-        wanted = (f"{Kind.SEMAPHORE.key}/{name}", holder)
-        return next((each for each in self.held if (each.grant.object, each.grant.holder) == wanted), None)
+    def find(self, target: str, holder: str | None) -> Held | None:
+        """Return what is held of `semaphore/x` under a holder's name, if anything is."""
+        return next((each for each in self.held if (each.grant.object, each.grant.holder) == (target, holder)), None)
 
     # ---- while it is held
 
@@ -141,9 +140,9 @@ class Ledger:
                         self.volume.show_expiry(held.grant)
         if moved:
             self.save()
-        for held in [each for each in self.entries if not each.reported]:
-            await self._report(held)
-        forgotten = [each for each in self.entries if each.state == LOST and each.reported and not each.grant.shown]
+        for loss in list(self._unheard):
+            await self._report(*loss)
+        forgotten = [each for each in self.entries if each.state == LOST and not each.grant.shown]
         for held in forgotten[:-REMEMBERED]:
             self.entries.remove(held)
 
@@ -159,9 +158,10 @@ class Ledger:
                 self._note(held.lease)
 
     def save(self) -> None:
-        """Write down what is held, or was lost unheard, for a keeper after this one."""
+        """Write down what is held, and what was lost unheard, for a keeper after this one."""
+        lost = [replace(grant, lost=True) for grant, _ in self._unheard]
         with suppress(OSError):  # it would adopt what it finds
-            self.volume.write_grants([each.grant for each in self.entries if each.state == HELD or not each.reported])
+            self.volume.write_grants([*(each.grant for each in self.held), *lost])
 
     # ---- ends
 
@@ -170,23 +170,28 @@ class Ledger:
         held = next((each for each in self.held if each.lease is lease), None)
         if held is None:
             return
-        held.state, held.reported = LOST, False
+        reason = lease.reason or ENDED
+        held.state = LOST
+        self._unheard.append((held.grant, reason))
         self.news.set()
         if held.grant.shown:
             with suppress(OSError):
                 self.volume.show_state(held.grant, LOST)
         self.save()
-        self._on_lost(held, lease.reason or ENDED)
+        self._on_lost(held, reason)
 
-    async def _report(self, held: Held) -> None:
-        """Put a loss on record; while Redis is away, the next look tries again."""
-        grant = held.grant
-        detail = lost_detail(held.lease.reason or ENDED, self._pod_uid)
+    async def _report(self, grant: Grant, reason: str) -> None:
+        """Put a loss on record; while Redis is away, the next look tries again.
+
+        A renewal that nobody waited for any more may have reached Redis all the same: what it prolonged is given back.
+        """
+        handle, detail = self.k.permits(grant.object), lost_detail(reason, self._pod_uid)
         with suppress(KonductorError, TimeoutError):
             async with asyncio.timeout(CALL):
                 with suppress(NotFound):  # what is absent has no history either
-                    await self.k.permits(grant.object).report_lost(grant.holder, grant.token, detail)
-            held.reported = True
+                    await handle.release(grant.holder, grant.token)
+                    await handle.report_lost(grant.holder, grant.token, detail)
+            self._unheard.remove((grant, reason))
             self.save()
 
     async def release(self, held: Held) -> Released:
@@ -206,16 +211,17 @@ class Ledger:
         tasks = {asyncio.create_task(self.release(each)): each.grant for each in self.held}
         adopted = {each.grant.token for each in self.entries}
         for grant in self.volume.read_grants():
-            if grant.token not in adopted:
+            if grant.token not in adopted and not grant.lost:
                 tasks[asyncio.create_task(self._release_unseen(grant))] = grant
-        if not tasks:
+        reports = [asyncio.create_task(self._report(*each)) for each in self._unheard]
+        if not tasks and not reports:
             return
-        done, late = await asyncio.wait(tasks, timeout=seconds)
+        _, late = await asyncio.wait([*tasks, *reports], timeout=seconds)
         for task in late:
             task.cancel()
-            message(f"{tasks[task].object}: could not be released (no answer in time); its TTL ends it")
-        for task in done:
-            message(f"{tasks[task].object}: {task.exception() or task.result()}")
+        for task, grant in tasks.items():
+            unsaid = "could not be released (no answer in time); its TTL ends it"
+            message(f"{grant.object}: {unsaid if task in late else task.exception() or task.result()}")
 
     async def _release_unseen(self, grant: Grant) -> Released:
         outcome = await self.k.permits(grant.object).release(grant.holder, grant.token)

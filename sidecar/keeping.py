@@ -25,7 +25,7 @@ __all__ = ["keep_all"]
 LONGEST_NAP: Final = 5.0
 """Seconds between two looks at what is held; a twelfth of the shortest TTL if that is less."""
 SHORTEST_NAP: Final = 0.1
-FAREWELL: Final = 5.0
+FAREWELL: Final = 2.0
 """Seconds that the releases at the end are given."""
 
 

@@ -40,7 +40,8 @@ HELD, LOST, RELEASED = "held", "lost", "released"
 class Grant:
     """One lease of the pod's. `until_ms` is a moment of the node's clock `boot`, None without an end.
 
-    `shown` are those that the pod's annotations ask for: only they have files of their own.
+    `shown` are those that the pod's annotations ask for: only they have files of their own. One that is `lost` stands
+    here only until Redis has been told.
     """
 
     object: str
@@ -51,6 +52,7 @@ class Grant:
     until_ms: int | None
     boot: str
     shown: bool = True
+    lost: bool = False
 
     @property
     def kind(self) -> str:

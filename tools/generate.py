@@ -1,6 +1,7 @@
 """Write the files that are made from the code: `make generate`. With --check, say which are out of date instead.
 
     docs/cli.md    every command of koncli, its arguments and options
+    docs/annotations.md    every annotation, from where it is declared
     deploy/        custom resource definitions, and all manifests for kubectl apply -k; see tools/deploy.py
 
 A generated file is never edited by hand. In the folders of `OWNED` there are no others.
@@ -20,10 +21,15 @@ OWNED: Final = ("deploy/base", "deploy/crds", "deploy/chart/files/crds")
 def rendered() -> dict[str, str]:
     """Return path (from the repository's root) -> text of every generated file."""
     from koncli.root import root
+    from tools.annotation_reference import annotation_reference
     from tools.cli_reference import reference
     from tools.deploy import manifests
 
-    return {"docs/cli.md": reference(root, "koncli"), **manifests()}
+    return {
+        "docs/cli.md": reference(root, "koncli"),
+        "docs/annotations.md": annotation_reference(),
+        **manifests(),
+    }
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -67,8 +68,8 @@ class Material:
             authorities = x509.load_pem_x509_certificates(data["ca.crt"])
             certificate = x509.load_pem_x509_certificate(data["tls.crt"])
             keys = [serialization.load_pem_private_key(data[name], None) for name in ("ca.key", "tls.key")]
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"the Secret lacks {error}") from None
+        except (KeyError, TypeError, UnsupportedAlgorithm) as error:
+            raise ValueError(f"the Secret is not as it was written: {error}") from None
         authority_key, key = keys
         if not isinstance(authority_key, ec.EllipticCurvePrivateKey) or not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ValueError("the Secret has keys of another kind")  # noqa: TRY004 - it is the value that is wrong

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from konductor_core.amounts import mode_of
 from konductor_core.annotations import ARRIVES, RUN_DIRECTORY, Annotation
@@ -77,6 +77,9 @@ def user_of(wanted: Coordination, spec: Json, default: int | None) -> int | None
     return user
 
 
+_ARRIVING: Final = {Kind.BARRIER: "arrives at", Kind.WAITGROUP: "is done in"}
+
+
 def summary(wanted: Coordination) -> str:
     """Return what Konductor does for the pod, as one phrase."""
     parts = []
@@ -85,8 +88,9 @@ def summary(wanted: Coordination) -> str:
         parts.append(f"waits{unscheduled} for {', '.join(reference(each) for each in wanted.waits)}")
     if wanted.acquires:
         parts.append(f"holds {', '.join(_held(each) for each in wanted.acquires)}")
-    if wanted.arrives:
-        parts.append(f"arrives at {', '.join(reference(each) for each in wanted.arrives)} on {wanted.arrive_on}")
+    for kind, verb in _ARRIVING.items():
+        if there := [reference(each) for each in wanted.arrives if each.kind is kind]:
+            parts.append(f"{verb} {', '.join(there)} on {wanted.arrive_on}")
     if wanted.api:
         parts.append("offers the API")
     return ", ".join(parts)

@@ -12,6 +12,7 @@ import click
 
 from konductor_core import __version__
 from konductor_core.annotations import SYSTEM_NAMESPACE, WEBHOOK
+from konductor_core.durations import SECOND, to_ms
 from konductor_core.errors import InvalidInput, KonductorError, quoted
 from konductor_core.identity import check_namespace
 from konductor_core.quantities import Amount
@@ -65,6 +66,13 @@ def _option(name: str, variable: str, text: str, **more: Any) -> Callable[[_Comm
 )
 @_option("--listen", "KONDUCTOR_WEBHOOK_LISTEN", "Where the API server is answered.", default="0.0.0.0:8443")
 @_option("--health-port", "KONDUCTOR_WEBHOOK_HEALTH_PORT", "/healthz, /readyz and /metrics.", default=8081, type=int)
+@_option(
+    "--linger",
+    "KONDUCTOR_WEBHOOK_LINGER",
+    "How long to go on answering after SIGTERM, until every API server has heard of it.",
+    default="5s",
+    metavar="DURATION",
+)
 @_option("--log-level", "KONDUCTOR_LOG_LEVEL", "What the log says.", default="info", type=click.Choice(LEVELS))
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def command(log_level: str, **options: Any) -> None:  # noqa: ANN401 - click's options
@@ -95,7 +103,10 @@ def _listening(options: dict[str, Any]) -> Listening:
     for number in (port, str(options["health_port"])):
         if not (number.isascii() and number.isdigit() and 0 < int(number[:6]) < 65_536):
             raise InvalidInput(f"port {quoted(number)} is not valid: use a number from 1 to 65535")
-    return Listening(host=host.strip("[]"), port=int(port), health_port=options["health_port"])
+    linger_ms = to_ms(options["linger"], what="--linger")
+    return Listening(
+        host=host.strip("[]"), port=int(port), health_port=options["health_port"], linger_s=linger_ms / SECOND
+    )
 
 
 async def _run(defaults: Defaults, namespace: str, certificates: Path | None, listening: Listening) -> None:

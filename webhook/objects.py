@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from konductor_core.durations import MIN_KEPT_TTL, to_text
 from konductor_core.errors import InvalidInput, quoted
 from konductor_core.identity import API_VERSION, Kind
 from konductor_core.models import SPECS, BarrierSpec, SemaphoreSpec
+from konductor_core.models.permits import LockSpec
 from webhook.shapes import mapping
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from webhook.shapes import Json
 
 __all__ = ["judge"]
+
+LEASED: Final = (SemaphoreSpec, LockSpec)
+"""The specs that have a TTL."""
 
 
 def judge(kind: str, document: Json, old: Json) -> tuple[str, ...]:
@@ -25,13 +29,13 @@ def judge(kind: str, document: Json, old: Json) -> tuple[str, ...]:
         return ()
     spec = SPECS[Kind(kind)].from_dict(document.get("spec"))
     before = _former(kind, old)
-    phase = mapping(old, "status").get("phase")
     found: list[str] = []
-    match spec:
-        case SemaphoreSpec():
-            found += _semaphore(spec, before if isinstance(before, SemaphoreSpec) else None)
-        case BarrierSpec() if isinstance(before, BarrierSpec):
-            found += _barrier(spec, before, phase)
+    if isinstance(spec, LEASED):
+        found += _ttl(spec.ttl_ms, before.ttl_ms if isinstance(before, LEASED) else None)
+    if isinstance(spec, SemaphoreSpec):
+        found += _permits(spec.permits, before.permits if isinstance(before, SemaphoreSpec) else None)
+    if isinstance(spec, BarrierSpec) and isinstance(before, BarrierSpec):
+        found += _barrier(spec, before, mapping(old, "status").get("phase"))
     return tuple(f"konductor: {each}" for each in found)
 
 
@@ -43,23 +47,29 @@ def _former(kind: str, old: Json) -> Spec | None:
         return None
 
 
-def _semaphore(spec: SemaphoreSpec, before: SemaphoreSpec | None) -> list[str]:
+def _ttl(ttl_ms: int, before_ms: int | None) -> list[str]:
+    """Say what a TTL does to those who hold, and who rely on it; a TTL of 0 never ends."""
+    if ttl_ms == 0 or (before_ms is not None and 0 < before_ms <= ttl_ms):
+        return []
     found = []
-    shrunk = before is not None and 0 < spec.ttl_ms < (before.ttl_ms or spec.ttl_ms + 1)
-    if before is not None and shrunk:
+    if before_ms is not None:
         found.append(
-            f"ttl shrinks to {to_text(spec.ttl_ms)}: leases keep the end they have, and who renews less often than "
+            f"ttl shrinks to {to_text(ttl_ms)}: leases keep the end they have, and who renews less often than "
             "that will lose them"
         )
-    if 0 < spec.ttl_ms < MIN_KEPT_TTL and (before is None or shrunk):
+    if ttl_ms < MIN_KEPT_TTL:
         found.append(
-            f"ttl {to_text(spec.ttl_ms)} is shorter than the {to_text(MIN_KEPT_TTL)} that pods with annotations need"
+            f"ttl {to_text(ttl_ms)} is shorter than the {to_text(MIN_KEPT_TTL)} that pods with annotations need"
         )
-    if spec.permits == 0 and (before is None or before.permits):
-        found.append("no permits: requests queue until there are some")
-    elif before is not None and spec.permits < before.permits:
-        found.append("permits shrink: what is held beyond them stays held until it is given back")
     return found
+
+
+def _permits(permits: int, before: int | None) -> list[str]:
+    if permits == 0 and before != 0:
+        return ["no permits: requests queue until there are some"]
+    if before is not None and permits < before:
+        return ["permits shrink: what is held beyond them stays held until it is given back"]
+    return []
 
 
 def _barrier(spec: BarrierSpec, before: BarrierSpec, phase: object) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from webhook.certs import Lifetimes, Material, renewed
@@ -117,7 +118,11 @@ class Certificate:
         if chain == self._chain:
             return False
         certificate = x509.load_pem_x509_certificate(chain)
-        if load_pem_private_key(key, None).public_key() != certificate.public_key():
+        try:
+            public_key = load_pem_private_key(key, None).public_key()
+        except (TypeError, UnsupportedAlgorithm) as error:
+            raise ValueError(f"the key cannot be used: {error}") from None
+        if public_key != certificate.public_key():
             raise ValueError("the key is not that of the certificate")  # halfway through a change: read again
         with tempfile.TemporaryDirectory() as directory:  # the ssl module takes files only
             file = Path(directory) / "pair.pem"

@@ -1,7 +1,7 @@
 """What admission does to a pod before it runs: the webhook's own injection, and what a Job gives to its pods.
 
 What Konductor adds to a pod runs here as in a cluster: waits, the acquire and the keeper as containers of the pod. What
-the controller does there, the runner does here: arrivals at the end, scheduling gates, deletion after a loss.
+the controller does there, the runner does here: arrivals at the end, scheduling gates, what follows a loss.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from koncli.local.fields import Fields, Refusals
 from konductor_core import __version__
-from konductor_core.annotations import PREFIX, RUN_DIRECTORY, Annotation
+from konductor_core.annotations import PREFIX, RUN_DIRECTORY
 from konductor_core.errors import InvalidInput
 from webhook.containers import VOLUME_NAME
 from webhook.defaults import SLIM_IMAGE, Defaults
@@ -31,12 +31,6 @@ _MEANINGLESS = ("resources", "securityContext")
 
 def admit(pod: Mapping[str, Any], where: str, refusals: Refusals, path: str = "") -> Fields:
     """Return the pod, or the pod template at `path` of a document, as it would be after admission."""
-    if _annotations(pod).get(Annotation.ON_LOST) == "signal":
-        refusals.refuse(
-            _place(where, path, Annotation.ON_LOST),
-            "signal can't be had here, where containers do not see each other's processes: use continue or delete-pod",
-        )
-        return Fields(pod, where, refusals, path)
     try:
         admitted = _inject(pod)
     except InvalidInput as error:
@@ -78,6 +72,8 @@ def _inject(pod: Mapping[str, Any]) -> Mapping[str, Any]:
 def _fitted(container: Mapping[str, Any], *, added: bool) -> Mapping[str, Any]:
     """Return a container that knows where the shared volume is; what means nothing here is noted of the user's only."""
     fitted = {name: value for name, value in container.items() if not added or name not in _MEANINGLESS}
+    if added:  # containers do not see each other's processes here: the runner sends the signal
+        fitted["args"] = ["continue" if each == "signal" else each for each in container.get("args", ())]
     if any(mount.get("name") == VOLUME_NAME for mount in container.get("volumeMounts") or ()):
         fitted["env"] = [*container.get("env", ()), {"name": RUN_VARIABLE, "value": RUN_DIRECTORY}]
     return fitted
@@ -87,7 +83,3 @@ def _annotations(pod: Mapping[str, Any]) -> Mapping[str, Any]:
     metadata = pod.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
     return annotations if isinstance(annotations, Mapping) else {}
-
-
-def _place(where: str, path: str, annotation: str) -> str:
-    return f"{where}: {f'{path}: ' if path else ''}annotation {annotation}"

@@ -9,11 +9,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from koncli.local.jobspec import FAILED, JobSpec, Ledger
-from koncli.local.pod import SUCCEEDED, Pod, back_off_ms
+from koncli.local.state import SUCCEEDED, back_off_ms
 from konductor_core.durations import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from koncli.local.pod import Pod
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """What Kubernetes makes its suffixes of: no vowels, nothing that looks alike."""

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from koncli.kinds import ref
-from koncli.local.pod import FAILED, Pod
+from koncli.local.state import FAILED
 from koncli.local.timeline import lines as timeline_lines
 from koncli.local.timeline import rows, seconds
 from koncli.local.view import LinesView, Objects, object_state, pod_state
@@ -24,6 +24,7 @@ from koncli.output import PHASE_COLORS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from koncli.local.pod import Pod
     from konductor_core.identity import Kind
     from konductor_core.models import Status
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import signal
 import time
-from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from koncli.local.init import NOT_RUNNABLE
 from koncli.local.process import Exit, Process
 from koncli.local.startup import has_started
+from koncli.local.state import FAILED, PENDING, RUNNING, SUCCEEDED, Audience, ContainerRun, back_off_ms
 from konductor_core.errors import KonductorError
 
 if TYPE_CHECKING:
@@ -21,48 +21,8 @@ if TYPE_CHECKING:
 
     from koncli.local.expand import Identity
     from koncli.local.host import Host
-    from koncli.local.podspec import Container, PodSpec
+    from koncli.local.podspec import PodSpec
     from koncli.local.volumes import PodVolumes
-
-LAST_LINES = 12
-"""Lines of output kept per container, to show why it failed."""
-
-BACKOFF_MS = 1_000
-BACKOFF_MAX_MS = 30_000
-
-PENDING, RUNNING, SUCCEEDED, FAILED = "Pending", "Running", "Succeeded", "Failed"
-
-
-def back_off_ms(failures: int) -> int:
-    """How long to wait after so many failures: 1 s, 2 s, 4 s … 30 s (a cluster: 10 s to 5 min)."""
-    return min(BACKOFF_MS << min(failures - 1, 10), BACKOFF_MAX_MS) if failures > 0 else 0
-
-
-class Audience(Protocol):
-    """Who is told what happens."""
-
-    def lines(self, pod: str, container: str, texts: list[str]) -> None:
-        """Hear lines that a container printed."""
-
-    def say(self, text: str) -> None:
-        """Hear something from the runner itself."""
-
-    def changed(self) -> None:
-        """Notice that a pod is in another state."""
-
-
-@dataclass(slots=True)
-class ContainerRun:
-    """What has become of one container: waiting, running, backoff or ended. Moments are monotonic seconds."""
-
-    container: Container
-    phase: str = "waiting"
-    restarts: int = 0
-    started: float | None = None
-    ended: float | None = None
-    exit: Exit | None = None
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Pod:
@@ -125,6 +85,12 @@ class Pod:
     async def until_stopping(self) -> None:
         """Wait until the pod is being deleted or ended."""
         await self._stopping.wait()
+
+    def terminate(self) -> None:
+        """Send TERM to its app containers, and nothing else: what they make of it decides."""
+        for each in self.spec.apps:
+            if each.name in self._live:
+                self._live[each.name].signal(signal.SIGTERM)
 
     def shared(self, volume: str) -> Path | None:
         """Return the directory of one of its volumes, once it is there."""

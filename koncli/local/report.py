@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from koncli.local.job import Job
-    from koncli.local.pod import ContainerRun, Pod
+    from koncli.local.pod import Pod
+    from koncli.local.state import ContainerRun
     from koncli.local.workload import Failure, Workload
     from konductor_core.models import Status
 

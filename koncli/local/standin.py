@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from koncli.kinds import ref
-from koncli.local.pod import SUCCEEDED
+from koncli.local.state import SUCCEEDED
 from konductor_core.errors import BarrierFailed, BelowZero, KonductorError
 from konductor_core.identity import Kind
 from webhook.containers import VOLUME_NAME
@@ -67,16 +67,20 @@ class StandIn:
         return ""
 
     async def watch(self, pod: Pod) -> None:
-        """Delete the pod once it has lost a lease, if it is to be deleted then."""
-        if pod.spec.wanted.on_lost != "delete-pod":
+        """Once the pod has lost a lease, delete it or signal its containers, if it is to be so."""
+        if pod.spec.wanted.on_lost == "continue":
             return
         while True:
             await asyncio.sleep(_LOOK_S)
             folder = pod.shared(VOLUME_NAME)
             if folder is not None and (lost := await asyncio.to_thread(_lost, folder)):
-                self._say(f"pod {pod.name} has lost {lost}: it is deleted")
-                await pod.fail("LeaseLost")
-                return
+                break
+        if pod.spec.wanted.on_lost == "signal":
+            self._say(f"pod {pod.name} has lost {lost}: its containers get TERM")
+            pod.terminate()
+        else:
+            self._say(f"pod {pod.name} has lost {lost}: it is deleted")
+            await pod.fail("LeaseLost")
 
     async def bury(self, pod: Pod) -> None:
         """Arrive for a pod that has ended, and release what it still holds."""

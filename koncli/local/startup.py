@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Probe", "has_started", "read_probe"]
 
-FIRST_PAUSE_MS: Final = 100
-"""How long after a first failure the probe is tried again; the pauses grow up to its period."""
+FIRST_PAUSE_MS: Final = 250
+"""How long after the start the probe is tried first; the pauses between tries grow up to its period."""
 
 _NOT_EXEC: Final = dict.fromkeys(("httpGet", "tcpSocket", "grpc"), "only exec probes are run here")
 
@@ -33,7 +33,7 @@ class Probe:
     patience_ms: int
 
     def pauses_ms(self) -> Iterator[int]:
-        """Yield how long to wait after each failed try, until patience ends."""
+        """Yield how long to wait before each try, until patience ends."""
         pause, passed = min(FIRST_PAUSE_MS, self.period_ms), 0
         while passed < self.patience_ms:
             yield pause
@@ -65,9 +65,9 @@ async def has_started(probe: Probe, launch: Launch) -> bool:
     """Run the probe, which is `launch`, until it succeeds; False once patience has ended."""
     await asyncio.sleep(probe.delay_ms / 1000)
     for pause_ms in probe.pauses_ms():
+        await asyncio.sleep(pause_ms / 1000)
         if await _succeeds(launch, probe.timeout_ms):
             return True
-        await asyncio.sleep(pause_ms / 1000)
     return False
 
 

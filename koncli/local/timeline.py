@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from koncli.local.pod import SUCCEEDED, Pod
+from koncli.local.state import SUCCEEDED
 from konductor_core.durations import SECOND, to_text
+
+if TYPE_CHECKING:
+    from koncli.local.pod import Pod
 
 WAITING, WORKING = "░", "█"
 

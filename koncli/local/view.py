@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from koncli.kinds import ref
-from koncli.local.pod import FAILED, PENDING, SUCCEEDED, Pod
+from koncli.local.state import FAILED, PENDING, SUCCEEDED
 from koncli.local.timeline import lines as timeline_lines
 from koncli.local.timeline import rows
 from koncli.views import view_of
 from konductor_core.identity import Kind
 from konductor_core.models import Status
+
+if TYPE_CHECKING:
+    from koncli.local.pod import Pod
 
 Objects = Mapping[tuple[Kind, str], Status]
 """The last known status of each object of the run."""

@@ -12,7 +12,8 @@ from koncli.local.expand import Identity
 from koncli.local.job import Job
 from koncli.local.jobspec import FAILED as JOB_FAILED
 from koncli.local.jobspec import JobSpec
-from koncli.local.pod import SUCCEEDED, Audience, Pod
+from koncli.local.pod import Pod
+from koncli.local.state import SUCCEEDED, Audience
 
 if TYPE_CHECKING:
     from koncli.local.documents import Documents

@@ -46,9 +46,9 @@ class Agenda(Generic[K]):
     logged, and the key is tried again with growing delays, 0.5 s to 30 s. Errors of the types in `outages` concern all
     keys alike: they are logged once until something works again.
 
-    Between two beginnings of the same key there are at least `spacing` seconds; while they follow each other without
-    a break, that doubles, up to `longest_spacing`. So a change is seen at once, and a burst of any length costs about
-    one call a second.
+    Between two beginnings of the same key there are at least `spacing` seconds; each time that it is poked before those
+    are over, they double, up to `longest_spacing`. So a change is seen at once, and a burst of any length costs fewer
+    than two calls a second.
 
     `observe` is told of each call: the key, seconds since it was due, seconds it took, whether it worked.
     """
@@ -59,7 +59,7 @@ class Agenda(Generic[K]):
         *,
         workers: int = 8,
         spacing: float = 0.2,
-        longest_spacing: float = 1.0,
+        longest_spacing: float = 0.6,
         outages: tuple[type[Exception], ...] = (),
         observe: Callable[[K, float, float, bool], None] | None = None,
     ) -> None:
@@ -145,8 +145,8 @@ class Agenda(Generic[K]):
         loop = asyncio.get_running_loop()
         begun = loop.time()
         pace = self._pace.setdefault(key, _Pace())
-        in_a_row = begun - pace.begun < 2 * pace.rest
-        pace.rest = min(pace.rest * 2, self._longest_spacing) if in_a_row else self._spacing
+        had_to_wait = wanted < pace.begun + pace.rest
+        pace.rest = min(pace.rest * 2, self._longest_spacing) if had_to_wait else self._spacing
         pace.begun = begun
         try:
             async with asyncio.timeout(LONGEST_WORK):

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 SKEW: Final = 5 * SECOND
 """How far the clocks of nodes, API server and Redis may be apart, in ms: a pod that ended so shortly before an epoch
 began still counts in it."""
-LOOK_AGAIN: Final = 5.0
+LOOK_AGAIN: Final = 60.0
 """Seconds between looks for a barrier that does not exist yet, should its creation go unheard."""
 
 
@@ -119,6 +119,8 @@ class Arrivals:
         if not pending or not patient:
             self._pods.pop(ended, None)
             self._agenda.forget(ended)
+            for key in pending:
+                self._awaited.get(key, set()).discard(ended)
             return None
         for key in pending:
             self._awaited.setdefault(key, set()).add(ended)
@@ -138,7 +140,10 @@ class Arrivals:
 
     async def _arrive(self, pod: Pod, key: Key) -> bool:
         """Arrive at one barrier; False if there is none yet."""
+        arrival = await self._ids.of(pod, key)
         if pod.uid not in self._witnessed:
+            if await self._store.has_arrived(key, arrival):
+                return True
             began = await self._beginnings.of(key)
             if began is None:
                 return False
@@ -146,7 +151,6 @@ class Arrivals:
             if ended is not None and ended + SKEW < began:
                 log.debug("%s: %s ended before this epoch began", key, pod.name)
                 return True
-        arrival = await self._ids.of(pod, key)
         try:
             arrived = await self._store.arrive(key, arrival, f"pod/{pod.uid}")
         except NotFound:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from kubernetes.aio.client import Configuration
 
-    from konductor_core.controller.view import Key
+    from konductor_core.controller.view import Key, Resource
     from konductor_core.identity import Kind
 
 __all__ = ["RULES", "ApiError", "ApiUnavailable", "Cluster", "Conflict", "Forbidden", "Invalid", "Missing", "Rule"]
@@ -148,14 +148,17 @@ class Cluster:
         """Create a resource. Raises `Conflict` if there is one of that name, `Forbidden` if the namespace is ending."""
         return await self._call(Rule("create", GROUP, key.kind.plural), key.namespace, "", body)
 
-    async def patch_resource(self, key: Key, patch: Mapping[str, Any]) -> dict[str, Any]:
-        """Merge a patch into a resource's metadata and spec. With `metadata.uid`, only if it is still that one."""
-        return await self._call(Rule("patch", GROUP, key.kind.plural), key.namespace, key.name, patch)
+    async def patch_resource(self, resource: Resource, patch: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge a patch into a resource. Raises `Missing`; `Conflict` if it is not as it was seen any more."""
+        key = resource.key
+        rule = Rule("patch", GROUP, key.kind.plural)
+        return await self._call(rule, key.namespace, key.name, _if_unchanged(resource, patch))
 
-    async def patch_status(self, key: Key, uid: str, status: Mapping[str, Any]) -> dict[str, Any]:
-        """Merge a patch into a resource's status. Raises `Missing`; `Conflict` if the resource has another uid."""
+    async def patch_status(self, resource: Resource, status: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge a patch into a resource's status. Raises `Missing`; `Conflict` if it is not as it was seen any more."""
+        key = resource.key
         rule = Rule("patch", GROUP, f"{key.kind.plural}/status")
-        return await self._call(rule, key.namespace, key.name, {"metadata": {"uid": uid}, "status": status})
+        return await self._call(rule, key.namespace, key.name, _if_unchanged(resource, {"status": status}))
 
     async def delete_resource(self, key: Key, uid: str) -> bool:
         """Delete a resource if it is still that one; False if it is not."""
@@ -289,6 +292,11 @@ class Cluster:
         return _document(rule, status, data)
 
 
+def _if_unchanged(resource: Resource, patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the patch with the version that it is for: a uid alone is not checked where a status is patched."""
+    return {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": resource.version}}
+
+
 def _path(rule: Rule, namespace: str, name: str) -> str:
     """Return the path of a collection, of one thing in it, or of its subresource."""
     resource, _, part = rule.resource.partition("/")
@@ -308,7 +316,8 @@ def _document(rule: Rule, status: int, data: bytes) -> dict[str, Any]:
     if 200 <= status < 300:
         return dict(document)
     message = document.get("message") if isinstance(document, dict) else None
-    text = f"cannot {rule.verb} {rule.resource}: {message or 'no reason given'} ({status})"
+    reason = " ".join(str(message or "no reason given").split())
+    text = f"cannot {rule.verb} {'.'.join(filter(None, (rule.resource, rule.group)))}: {reason} ({status})"
     if status in BUSY:
         raise ApiUnavailable(text, status)
     if status == 404 and not (document.get("details") or {}).get("name"):

@@ -14,19 +14,24 @@ from konductor_core import __version__
 from konductor_core.controller.agenda import Agenda
 from konductor_core.controller.arrivals import Arrivals
 from konductor_core.controller.cluster import ApiError, ApiUnavailable, Cluster
+from konductor_core.controller.connections import Connections
 from konductor_core.controller.events import EventWriter
 from konductor_core.controller.health import Health
 from konductor_core.controller.leader import Leader
+from konductor_core.controller.losses import Losses
 from konductor_core.controller.metrics import Metrics
 from konductor_core.controller.notices import Notices
 from konductor_core.controller.reclaim import Reclaim
 from konductor_core.controller.reconcile import Reconciler
 from konductor_core.controller.restore import Restore
+from konductor_core.controller.scheduling import Scheduling
 from konductor_core.controller.store import Store
 from konductor_core.controller.sweep import Sweep, refresh
+from konductor_core.controller.tenants import Tenants
 from konductor_core.controller.view import Key, Resource, View
 from konductor_core.controller.watching import Watch
 from konductor_core.errors import Unavailable
+from konductor_core.identity import GROUP
 from konductor_core.models import SPECS
 
 if TYPE_CHECKING:
@@ -78,7 +83,15 @@ class Controller:
             observe=self._observe,
         )
         self.reclaim = Reclaim(view, cluster, store)
-        self.arrivals = Arrivals(view, cluster, store, Notices(cluster, store, self._settings.instance))
+        notices = Notices(cluster, store, self._settings.instance)
+        self.arrivals = Arrivals(view, cluster, store, notices)
+        self.scheduling = Scheduling(view, cluster, store, notices)
+        self.losses = Losses(view, cluster, notices)
+        self.events.listeners.append(self.losses.note)
+        self.tenants = Tenants(self._settings.redis, store)
+        self.connections = Connections(
+            view, cluster, self.tenants, notices, settings=self._settings.redis, tenancy=self._settings.tenancy
+        )
         self.sweep = Sweep(view, cluster, store, self._poke, self._settings.resync_ms / 1000)
         self.leader = Leader(store, self._settings.redis, self._work)
         view.resources.listeners.append(self._resource_changed)
@@ -88,7 +101,7 @@ class Controller:
         health = Health(
             stuck=self._stuck, unready=self._unready, metrics=self._metrics_text, status=self._status_document
         )
-        async with self.store, self.cluster, asyncio.TaskGroup() as tasks:
+        async with self.store, self.cluster, self.tenants, asyncio.TaskGroup() as tasks:
             tasks.create_task(health.run(self._settings.host, self._settings.port, self.listening.set_result))
             tasks.create_task(self._ask_redis())
             await self._persist(self._is_installed, "waiting for the Kubernetes API")
@@ -115,7 +128,12 @@ class Controller:
     async def _is_installed(self) -> None:
         """Raise `ApiError` if the API does not answer, or does not know our kinds."""
         for kind in SPECS:
-            await self.cluster.resources(kind)
+            try:
+                await self.cluster.resources(kind)
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+                raise ApiError(f"it does not know {kind.plural}.{GROUP}: apply the CRDs of this version") from None
 
     async def _first_lists(self) -> None:
         await refresh(self.view, self.cluster)
@@ -138,8 +156,10 @@ class Controller:
         self.metrics.active.set(1)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for care in (self.agenda, self.restore, self.reclaim, self.arrivals, self.sweep):
+                for care in (self.agenda, self.restore, self.connections, self.sweep):
                     tasks.create_task(care.run())
+                for care_of_pods in (self.reclaim, self.arrivals, self.scheduling, self.losses):
+                    tasks.create_task(care_of_pods.run())
                 tasks.create_task(self._listen())
                 tasks.create_task(self._note_looks())
         finally:
@@ -192,6 +212,7 @@ class Controller:
         self.metrics.note(key, status)
         self.reclaim.note(key, status)
         self.arrivals.note(key, status)
+        self.scheduling.note(key, status)
         if status is None:
             self.events.forget(key)
         else:

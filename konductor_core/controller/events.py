@@ -10,7 +10,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import groupby
+from itertools import groupby, product
 from typing import TYPE_CHECKING, Any, Final
 
 from konductor_core.annotations import CONTROLLER
@@ -19,7 +19,7 @@ from konductor_core.durations import MINUTE, rfc3339
 from konductor_core.identity import API_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from konductor_core.controller.cluster import Cluster
     from konductor_core.controller.store import Store
@@ -72,6 +72,8 @@ class EventWriter:
         self._store = store
         self._instance = instance
         self._accounts: dict[Key, _Account] = {}
+        self.listeners: list[Callable[[Key, Event], None]] = []
+        """Functions that are told of everything in the histories, some of it more than once."""
 
     def cursor(self, resource: Resource) -> dict[str, str]:
         """Return what the resource's status says of the history: nothing while none of it was reported."""
@@ -90,6 +92,8 @@ class EventWriter:
         news = await self._store.history(resource.key, account.seen or "0", PAGE)
         if not news:
             return None
+        for event, listener in product(news, self.listeners):
+            listener(resource.key, event)
         oldest = status.now_ms - OLDEST
         told = sorted((each for each in news if each.type in REASONS and each.at_ms >= oldest), key=_sort)
         for _, group in groupby(told, key=_sort):

@@ -14,12 +14,13 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 FORMATS: Final = ("text", "json")
 
 _QUIET: Final = {
-    "kopf": logging.ERROR,
     "aiohttp": logging.WARNING,
     "asyncio": logging.WARNING,
+    "kopf": logging.ERROR,
+    "kopf._cogs.clients": logging.CRITICAL,
     "kubernetes": logging.ERROR,
 }
-"""Libraries that say more than people want to read: kopf tells of every start and end of a watch."""
+"""Libraries that say more than people want to read: kopf tells of each try of each watch while the API is away."""
 
 
 class _Lines(logging.Formatter):

@@ -25,11 +25,19 @@ if TYPE_CHECKING:
     from konductor_core.controller.view import Key, View
     from konductor_core.models.objects import Status
 
-__all__ = ["Mirrors"]
+__all__ = ["Mirrors", "see"]
 
 log = logging.getLogger(__name__)
 
 CLI = "cli"
+
+
+async def see(view: View, cluster: Cluster, key: Key) -> Resource | None:
+    """Ask the API for a resource, and note in the view what it has."""
+    body = await cluster.resource(key)
+    found = None if body is None else Resource.of(key.kind, body)
+    view.resources.put(key, found)
+    return found
 
 
 class Mirrors:
@@ -79,25 +87,20 @@ class Mirrors:
 
     async def _remove_orphan(self, key: Key, owner: str) -> float | None:
         """Delete the object of a resource that is gone, unless the API still has that resource."""
-        if await self._is_there(key, owner.removeprefix("cr/")):
-            return None  # the view has it now, and has said so
+        found = await see(self._view, self._cluster, key)
+        if found is not None and found.owner == owner:
+            return None  # whoever listens to the view is told
         if await self._store.delete(key, owner):
             log.info("%s: deleted with its resource", key)
         return 0.0  # it may have another owner by now, or a mirror without an object
-
-    async def _is_there(self, key: Key, uid: str) -> bool:
-        """Ask the API for a resource, and note what it has."""
-        body = await self._cluster.resource(key)
-        found = None if body is None else Resource.of(key.kind, body)
-        self._view.resources.put(key, found)
-        return found is not None and found.uid == uid
 
     async def _make_mirror(self, key: Key, status: Status) -> Resource | None:
         """Return a new mirror; None if there cannot be one, or if its deletion was the wish to delete the object."""
         uid = await self._store.mirror_of(key)
         if uid:
-            if await self._is_there(key, uid):
-                return self._view.resource(key)
+            found = await see(self._view, self._cluster, key)
+            if found is not None and found.uid == uid:
+                return found
             if await self._store.delete(key, CLI):
                 log.info("%s: deleted, since its mirror was", key)
             await self._store.note_mirror(key, None)
@@ -117,10 +120,8 @@ class Mirrors:
         except Missing:
             return None  # the namespace went
         except (Conflict, Forbidden):
-            found = await self._cluster.resource(key)
-            if found is None:
+            if await see(self._view, self._cluster, key) is None:
                 raise
-            self._view.resources.put(key, Resource.of(key.kind, found))  # whoever listens has it looked at again
             return None
         mirror = Resource.of(key.kind, body)
         self._view.resources.put(key, mirror)
@@ -133,13 +134,11 @@ class Mirrors:
         spec = status.spec.to_dict()
         gone = {name: None for name in mirror.spec if name not in spec}
         gone_labels = {name: None for name in mirror.own_labels if name not in status.labels}
-        patch = {
-            "metadata": {"uid": mirror.uid, "labels": {**gone_labels, **status.labels}},
-            "spec": {**gone, **spec},
-        }
+        patch = {"metadata": {"labels": {**gone_labels, **status.labels}}, "spec": {**gone, **spec}}
         try:
-            body = await self._cluster.patch_resource(mirror.key, patch)
+            body = await self._cluster.patch_resource(mirror, patch)
         except (Missing, Conflict):
+            await see(self._view, self._cluster, mirror.key)
             return None
         followed = Resource.of(mirror.key.kind, body)
         self._view.resources.put(mirror.key, followed)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from konductor_core.annotations import MIRROR_LABEL
 from konductor_core.controller.cluster import Conflict, Missing
-from konductor_core.controller.mirrors import Mirrors
+from konductor_core.controller.mirrors import Mirrors, see
 from konductor_core.controller.view import Resource
 from konductor_core.errors import InvalidInput
 from konductor_core.models import SPECS
@@ -65,7 +65,8 @@ class Reconciler:
         """Bring object and resource together; return after how many seconds the object changes by itself, if ever."""
         resource = self._view.resource(key)
         if resource is not None and resource.is_mirror and resource.applied:
-            resource = await self._adopt(resource)
+            await self._adopt(resource)
+            resource = self._view.resource(key)
         if resource is not None and not resource.is_mirror:
             return await self._owned(resource)
         look_in = await self._mirrors.reconcile(key, resource)
@@ -115,26 +116,24 @@ class Reconciler:
         return min((each for each in (due, more) if each is not None), default=None)
 
     async def _patch(self, resource: Resource, patch: Mapping[str, Any]) -> bool:
-        """Patch a status; False if the resource is not there any more."""
+        """Patch a status; False if the resource is gone, or not what it was: whoever listens to the view is told."""
         try:
-            body = await self._cluster.patch_status(resource.key, resource.uid, patch)
+            body = await self._cluster.patch_status(resource, patch)
         except (Missing, Conflict):
+            await see(self._view, self._cluster, resource.key)
             return False
         self._view.resources.put(resource.key, Resource.of(resource.key.kind, body), silently=True)
         return True
 
-    async def _adopt(self, mirror: Resource) -> Resource | None:
+    async def _adopt(self, mirror: Resource) -> None:
         """Make a mirror that somebody has applied an ordinary resource: its object is the resource's from now on."""
         try:
-            body = await self._cluster.patch_resource(
-                mirror.key, {"metadata": {"uid": mirror.uid, "labels": {MIRROR_LABEL: None}}}
-            )
+            body = await self._cluster.patch_resource(mirror, {"metadata": {"labels": {MIRROR_LABEL: None}}})
         except (Missing, Conflict):
-            return None
+            await see(self._view, self._cluster, mirror.key)
+            return
         log.info("%s: adopted, since its mirror was applied", mirror.key)
-        resource = Resource.of(mirror.key.kind, body)
-        self._view.resources.put(mirror.key, resource)
-        return resource
+        self._view.resources.put(mirror.key, Resource.of(mirror.key.kind, body), silently=True)
 
 
 _UNKNOWN: Final = Problem("Unknown", "The object is absent.")

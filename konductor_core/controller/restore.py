@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 INTERVAL: Final = 2.0
 """Seconds between looks at the markers: well below the time in which a holder tries to renew."""
-TIDY_EVERY: Final = 150
+TIDY_EVERY: Final = 15
 """Looks between two at namespaces that are gone."""
 
 

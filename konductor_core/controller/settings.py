@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from konductor_core.durations import MINUTE, SECOND, to_ms
 from konductor_core.errors import InvalidInput, quoted
@@ -24,7 +24,8 @@ class ControllerSettings:
 
     `redis` is how it reaches Redis, with the namespace in which the controller runs. `instance` tells this replica from
     others. `kubeconfig` and `context` are empty inside a cluster. `metrics_objects` bounds how many objects of each
-    kind `/metrics` shows one by one.
+    kind `/metrics` shows one by one. With the `tenancy` isolated each namespace has a Redis user of its own, with
+    shared all have the controller's.
     """
 
     redis: RedisSettings
@@ -33,6 +34,7 @@ class ControllerSettings:
     port: int
     resync_ms: int = DEFAULT_RESYNC
     workers: int = 8
+    tenancy: Literal["isolated", "shared"] = "isolated"
     metrics_objects: int = 1_000
     kubeconfig: str = ""
     context: str = ""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from konductor_core.flows.barriers import Arrived
     from konductor_core.flows.imports import BarrierRemains, PermitRemains
     from konductor_core.flows.objects import Defined
-    from konductor_core.flows.upkeep import Life
+    from konductor_core.flows.upkeep import Latch, Life
     from konductor_core.flows.waitgroups import Counted
     from konductor_core.models import Event, Spec
     from konductor_core.models.objects import Status
@@ -131,10 +131,6 @@ class Store:
         """Return the namespaces that were marked."""
         return await self.driver.run(upkeep.marked(self._system))
 
-    async def is_deleted(self, key: Key) -> bool:
-        """Return whether an object was deleted on purpose: it is absent, and its namespace has not been lost."""
-        return await self.driver.run(upkeep.is_deleted(_keys(key)))
-
     # ------------------------------------------------------------------------------------------------ for dead pods
 
     async def reclaim(self, key: Key, holder: str, token: int, uid: str) -> bool:
@@ -152,6 +148,10 @@ class Store:
     async def life(self, key: Key) -> Life | None:
         """Return which life an object is in, None if it does not exist."""
         return await self.driver.run(upkeep.life(_keys(key)))
+
+    async def latch(self, key: Key) -> Latch | None:
+        """Return how far a barrier is, None if it does not exist. A deadline that has passed may not show yet."""
+        return await self.driver.run(upkeep.latch(_keys(key)))
 
     async def has_arrived(self, key: Key, arrival: str) -> bool:
         """Return whether an id has arrived at a barrier, in any cycle that is remembered."""

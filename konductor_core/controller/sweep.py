@@ -70,13 +70,15 @@ class Sweep:
 
     async def run(self) -> None:
         """Sweep until cancelled."""
+        told = ""
         while True:
             try:
                 await self._sweep()
-                pause = self._interval
+                pause, told = self._interval, ""
             except (ApiError, Unavailable) as error:
-                log.warning("looking at everything: %s; again in %g s", error, RETRY)
-                pause = RETRY
+                if told != str(error):
+                    log.warning("cannot look at everything, trying again each %g s: %s", RETRY, error)
+                pause, told = RETRY, str(error)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wanted.wait()

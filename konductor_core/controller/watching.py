@@ -60,7 +60,7 @@ class _Backoffs:
     """Seconds between tries of kopf's calls: without end, since an API server may be away for long."""
 
     def __iter__(self) -> Iterator[float]:
-        return itertools.chain((0.5, 1, 2, 3, 5, 8, 13, 21), itertools.repeat(30.0))
+        return itertools.chain((0.5, 1, 2, 3, 5), itertools.repeat(8.0))
 
 
 class Watch:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Make: TypeAlias = Callable[[Address], Any]
     """Returns a pool of connections to one server."""
 
-__all__ = ["connect", "connect_async", "wait_ms"]
+__all__ = ["connect", "connect_async", "pools_async", "wait_ms"]
 
 UNLIMITED: Final = 2**31
 """Connections: every blocked waiter needs one of its own."""
@@ -51,6 +51,15 @@ def connect_async(settings: Settings) -> AsyncServers:
     if url.topology == "cluster":
         return AsyncCluster(_make(redis.asyncio, redis.asyncio.Connection, options), url.hosts)
     return AsyncSingle(_single(redis.asyncio, url, settings, options))
+
+
+def pools_async(settings: Settings) -> Make:
+    """Return what makes a pool of connections, for asyncio, to one server of the deployment, whatever its role."""
+    import redis.asyncio
+    from redis.asyncio.retry import Retry
+
+    options = _options(settings, settings.redis, Retry)
+    return _make(redis.asyncio, redis.asyncio.Connection, options | {"db": settings.redis.db})
 
 
 def wait_ms(settings: Settings) -> int:

@@ -111,10 +111,12 @@ def translate(error: Exception, url: RedisUrl) -> KonductorError:
     """Return the error to raise for what redis-py raised while talking to the servers of `url`."""
     text = str(error)
     kind = _known(error, text, url)
+    refused = isinstance(error, r.AuthenticationError)
+    if kind is None and refused:
+        kind = _Kind("refused the user name or password", _PASSWORD)
     if kind is not None:
-        return Unavailable(f"Redis at {url.display} {kind.what}", hint=kind.hint, passing=kind.passing)
-    if isinstance(error, r.AuthenticationError):
-        return Unavailable(f"Redis at {url.display} refused the user name or password", hint=_PASSWORD)
+        what = f"Redis at {url.display} {kind.what}"
+        return Unavailable(what, hint=kind.hint, passing=kind.passing, forgotten=refused)
     if isinstance(error, (r.ConnectionError, r.TimeoutError, OSError)):
         return _unreachable(error, text, url)
     if "WRONGTYPE" in text:

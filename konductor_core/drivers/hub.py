@@ -117,7 +117,10 @@ class Hub:
                 connection = await self.wire.lend()
                 self._connection, self._place = connection, self.wire.place
                 self._reader = asyncio.create_task(self._read(connection))
-            await self._connection.send_command(command, channel, check_health=False)  # its reader would get the PONG
+            try:
+                await self._connection.send_command(command, channel, check_health=False)  # its reader gets the PONG
+            except AttributeError as error:  # redis-py's: the reader has just closed the connection
+                raise Lost("the connection was closed") from error
 
     async def _read(self, connection: Any) -> None:  # noqa: ANN401 - redis-py's
         try:

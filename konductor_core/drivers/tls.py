@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from konductor_core.config import Settings
     from konductor_core.urls import RedisUrl
 
-__all__ = ["context", "secure", "secure_async"]
+__all__ = ["authority", "context", "secure", "secure_async"]
 
 
 def context(settings: Settings, url: RedisUrl) -> ssl.SSLContext:
@@ -35,6 +35,21 @@ def context(settings: Settings, url: RedisUrl) -> ssl.SSLContext:
     if certificate or key:
         _identify(made, str(certificate or key), str(key or certificate))
     return made
+
+
+def authority(settings: Settings) -> str:
+    """Return the certificates that are trusted, PEM, for others to trust; empty for the system's.
+
+    Raises `InvalidInput`.
+    """
+    file = settings.redis_ca_file or settings.redis.options.get("ssl_ca_certs")
+    if not file:
+        return settings.redis_ca or ""
+    try:
+        with open(str(file), encoding="ascii") as opened:  # noqa: PTH123 - pathlib is slow to import
+            return opened.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"the CA of the Redis connection, {quoted(file)}, cannot be read: {error}") from None
 
 
 def _trusting(file: Any, folder: Any, text: str | None) -> ssl.SSLContext:  # noqa: ANN401 - paths, if any

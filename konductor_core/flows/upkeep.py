@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from konductor_core.keys import ObjectKeys
 
 __all__ = [
+    "Latch",
     "Life",
     "abandon",
     "arrive_once",
     "changed",
     "clean",
     "has_arrived",
-    "is_deleted",
     "is_marked",
+    "latch",
     "life",
     "mark",
     "marked",
@@ -95,13 +96,6 @@ def note_mirror(keys: ObjectKeys, uid: str) -> Flow[None]:
         yield Command(("HDEL", layout.mirrors(keys.namespace), keys.id))
 
 
-def is_deleted(keys: ObjectKeys) -> Flow[bool]:
-    """Return whether an object is absent although nothing was lost: both asked in one moment."""
-    marker = layout.marker(keys.namespace)
-    # EXISTS counts each name as often as it stands there: 2 is the marker without the object.
-    return bool((yield Command(("EXISTS", marker, marker, keys.meta))) == 2)
-
-
 class Life(NamedTuple):
     """One life of an object: its epoch, when it began in ms, and who owns it."""
 
@@ -114,6 +108,29 @@ def life(keys: ObjectKeys) -> Flow[Life | None]:
     """Return which life an object is in, None if it does not exist."""
     epoch, created, owner = yield Command(("HMGET", keys.meta, "epoch", "created", "owner"))
     return Life(epoch, int(created), owner) if epoch else None
+
+
+class Latch(NamedTuple):
+    """How far a barrier is: its phase, the last cycle that opened (0 for none) and when in ms, and why it failed."""
+
+    phase: str
+    last_cycle: int
+    opened_ms: int
+    reason: str
+    cyclic: bool
+
+    def is_open(self, since_ms: int, cycle_then: int) -> bool:
+        """Whether it lets through who came at `since_ms`, when `cycle_then` was the last that had opened."""
+        if not self.cyclic:
+            return self.phase == "Open"
+        return self.last_cycle > cycle_then or 0 < since_ms <= self.opened_ms
+
+
+def latch(keys: ObjectKeys) -> Flow[Latch | None]:
+    """Return how far a barrier is, None if it does not exist. A deadline that has passed may not show yet."""
+    row = yield Command(("HMGET", keys.meta, "phase", "lastcycle", "opened", "reason", "cyclic"))
+    phase, cycle, opened, reason, cyclic = row
+    return Latch(phase, int(cycle or 0), int(opened or 0), reason or "", cyclic == "1") if phase else None
 
 
 def has_arrived(keys: ObjectKeys, arrival: str) -> Flow[bool]:

@@ -29,6 +29,7 @@ class Patience:
         self.deadline = math.inf if timeout_ms is None else now + timeout_ms / 1000
         self._said = ""
         self._outages = 0
+        self._welcome = False
 
     def left(self, now: float) -> float:
         """Seconds to the deadline: not below zero, infinite without one."""
@@ -56,11 +57,13 @@ class Patience:
     def connected(self) -> None:
         """Note that Redis has answered."""
         self._outages = 0
+        self._welcome = True
 
     def sit_out(self, error: Unavailable) -> Flow[None]:
         """Wait a moment before the next try while Redis is away; at the deadline raise the error itself."""
         now = yield Clock()
-        if not error.passing or now >= self.deadline:
+        hopeful = error.passing or (error.forgotten and self._welcome)
+        if not hopeful or now >= self.deadline:
             raise error
         yield from self.say(f"{error.message}, trying again")
         backoff = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**self._outages)

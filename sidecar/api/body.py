@@ -45,13 +45,18 @@ class Body:
             raise InvalidInput(f"{name} {quoted(value)} is neither true nor false")
         return default if value is None else value
 
-    def duration(self, name: str, default: str | None = None, *, most_ms: int | None = None) -> str | None:
+    def has(self, name: str) -> bool:
+        """Tell whether a field is there."""
+        self._asked.add(name)
+        return self._fields.get(name) is not None
+
+    def duration(self, name: str, default: str = "0", *, most_ms: int | None = None) -> str:
         """Return a duration like `30s`, which is `most_ms` at most."""
         value = self.text(name) or default
-        if value is not None and to_ms(value, what=name) > (most_ms or to_ms(value)):
-            raise InvalidInput(
-                f"{name} {quoted(value)} is too long for one request: use at most {to_text(most_ms or 0)}"
-            )
+        ms = to_ms(value, what=name)
+        if most_ms is not None and ms > most_ms:
+            most = to_text(most_ms)
+            raise InvalidInput(f"{name} {quoted(value)} is too long for one request: use at most {most}")
         return value
 
     def done(self) -> None:

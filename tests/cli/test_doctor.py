@@ -12,6 +12,7 @@ from koncli.checks.clock import _judge
 from koncli.checks.findings import bad, doubtful, good, hidden, worst
 from koncli.checks.rights import TRIED
 from konductor_core import acl
+from konductor_core.scripts import SCRIPTS
 from tests.cli.conftest import cli_on
 from tests.clusters import ClusterSet
 from tests.sentinels import SentinelSet
@@ -56,7 +57,7 @@ def test_a_server_that_is_as_it_should_be_is_fine(fresh_server: FreshServer, tmp
     assert result.code == 0, result
     assert checks["verdict"] == "ok", checks
     assert checks["server"]["message"].lower().startswith(kind)
-    assert "15 scripts" in checks["scripts"]["message"]
+    assert f"{len(SCRIPTS)} scripts" in checks["scripts"]["message"]
     with server.client() as client:
         assert client.keys("*") == []
 

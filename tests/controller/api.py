@@ -82,6 +82,8 @@ class Api(kmock.KubernetesEmulator):
             return await super()._handle(request)
         except kmock.KubernetesObjectNotFoundError:
             raise _missing(request.name) from None
+        finally:  # kmock goes through all requests that it has seen, for each new one
+            self._requests[:] = [each for each in self._requests if each is not request]
 
     def _amend(self, request: kmock.Request) -> None:
         """Make of a request what a server would make of it, or refuse it."""
@@ -98,6 +100,9 @@ class Api(kmock.KubernetesEmulator):
         wanted = ((data or {}).get("preconditions") or (data or {}).get("metadata") or {}).get("uid")
         if wanted not in {None, current["metadata"]["uid"]}:
             raise kmock.KubernetesError(status=409, reason="Conflict", message="the uid is another")
+        version = ((data or {}).get("metadata") or {}).get("resourceVersion")
+        if version not in {None, current["metadata"]["resourceVersion"]}:
+            raise kmock.KubernetesError(status=409, reason="Conflict", message="it has changed meanwhile")
         if request.action is not kmock.action.UPDATE:
             return
         for part in [name for name in ("spec", "status") if name in data]:
@@ -180,6 +185,10 @@ class Api(kmock.KubernetesEmulator):
         """Return one condition of a resource; empty without it."""
         conditions = self.status(kind, name, namespace).get("conditions") or []
         return next((each for each in conditions if each["type"] == which), {})
+
+    def changes(self) -> int:
+        """Return how often anybody has written our resources, or an Event."""
+        return sum(resource_is_ours(each) or each.resource == EVENTS for each in self.writes)
 
     def patches(self, name: str) -> int:
         """Return how often the status of a resource was patched."""

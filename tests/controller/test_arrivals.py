@@ -1,4 +1,4 @@
-"""Pods arrive by succeeding: each once, under an id that its retries share, and never at an epoch it did not work for."""
+"""Pods arrive by succeeding: once each, under an id that its retries share, and only at the epoch they worked for."""
 
 from __future__ import annotations
 
@@ -80,7 +80,10 @@ async def test_a_pod_that_succeeds_arrives_at_each_of_its_barriers(server: Serve
     ],
 )
 async def test_which_end_counts_is_what_the_pod_says(
-    more: dict[str, str], phase: str, counts: bool, any_server: Server
+    more: dict[str, str],
+    phase: str,
+    counts: bool,  # noqa: FBT001 - of the table
+    any_server: Server,
 ) -> None:
     async with Stage(any_server.url) as stage, stage.controller() as controller:
         await stage.konductor.barrier("b").define(5)

@@ -82,16 +82,15 @@ async def test_a_change_in_the_millisecond_of_the_look_stays_due(server: Server)
         assert await store.changed("team-a") == [X]
 
 
-async def test_what_was_deleted_is_told_from_what_was_lost(server: Server) -> None:
+async def test_a_mark_lasts_as_long_as_what_redis_has(server: Server) -> None:
     async with store_on(server) as store:
-        assert not await store.is_deleted(X), "nothing is known of this namespace"
-        await store.define(X, SemaphoreSpec(permits=2), {}, "cli")
+        assert not await store.is_marked("team-a")
         await store.mark("team-a")
         assert await store.is_marked("team-a")
-        assert not await store.is_deleted(X)
-        await store.delete(X, "cli")
-        assert await store.is_deleted(X)
+        assert await store.namespaces() == ["team-a"]
         with server.client() as admin:
             admin.flushall()
         assert not await store.is_marked("team-a")
-        assert not await store.is_deleted(X)
+        await store.mark("team-a")
+        await store.unmark("team-a")
+        assert (await store.is_marked("team-a"), await store.namespaces()) == (False, [])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from konductor_core.config import Settings
-from konductor_core.drivers.tls import context
+from konductor_core.drivers.tls import authority, context
 from konductor_core.errors import InvalidInput
 from tests.certificates import Authority
 
@@ -40,3 +40,17 @@ def test_a_file_goes_before_the_text(tmp_path: Path) -> None:
 def test_text_without_a_certificate_is_refused_without_being_shown() -> None:
     with pytest.raises(InvalidInput, match="the CA of the Redis connection, given as text, cannot be used"):
         trusted(KONDUCTOR_REDIS_CA="s3cret")
+
+
+def test_the_authority_for_others_is_the_one_that_is_trusted_here(tmp_path: Path) -> None:
+    file = Authority(tmp_path).certificate
+    pem = file.read_text()
+    for variables in (
+        {"KONDUCTOR_REDIS_CA": pem},
+        {"KONDUCTOR_REDIS_CA": "other", "KONDUCTOR_REDIS_CA_FILE": str(file)},
+        {"KONDUCTOR_REDIS_URL": f"rediss://h?ssl_ca_certs={file}"},
+    ):
+        assert authority(Settings.load(None, {**SECURE, **variables})) == pem
+    assert authority(Settings.load(None, SECURE)) == ""
+    with pytest.raises(InvalidInput, match="'/none', cannot be read"):
+        authority(Settings.load(None, {**SECURE, "KONDUCTOR_REDIS_CA_FILE": "/none"}))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from konductor_core.errors import InvalidInput
-from konductor_core.urls import SCHEMES, parse_redis_url
+from konductor_core.urls import SCHEMES, parse_redis_url, with_user
 
 
 @pytest.mark.parametrize(
@@ -105,3 +105,29 @@ def test_a_url_is_displayed_without_its_credentials(scheme: str) -> None:
 def test_what_is_displayed_names_the_same_place() -> None:
     for url in ("redis://[::1]:7/2", "unix:///x.sock", "redis+sentinel://a:1,b:2/main/3", "rediss+cluster://a:1,b:2"):
         assert parse_redis_url(url).display == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h:1/3",
+        "rediss://u:p%40@[::1]:7?ssl_min_version=TLSv1_3&socket_timeout=2.5",
+        "unix://:pw@/run/a%20b.sock?db=2",
+        "redis+sentinel://u:p@a:1,b:2/service/4",
+        "rediss+cluster://a:1,b:2",
+    ],
+)
+def test_another_user_changes_nothing_else(url: str) -> None:
+    before, after = parse_redis_url(url), parse_redis_url(with_user(url, "kon/ductor", "p@ss:w/rd?"))
+    assert (after.username, after.password) == ("kon/ductor", "p@ss:w/rd?")
+    assert (after.display, after.options, after.hosts, after.db) == (
+        before.display,
+        before.options,
+        before.hosts,
+        before.db,
+    )
+
+
+def test_another_user_is_not_told_of_files_of_this_machine() -> None:
+    url = with_user("rediss://h?ssl_ca_certs=/ca.pem&ssl_check_hostname=false&ssl_keyfile=/key", "u", "p")
+    assert url == "rediss://u:p@h?ssl_check_hostname=false"

@@ -101,9 +101,10 @@ class Namespace:
 def environment() -> list[Document]:
     """Return the variables that koncli needs in a pod, as one writes them by hand."""
     fields = {"POD_NAME": "metadata.name", "POD_NAMESPACE": "metadata.namespace", "POD_UID": "metadata.uid"}
-    secret = {"name": "konductor-connection", "key": "redis-url"}
+    secret = {"name": "konductor-connection"}
     return [
-        {"name": "KONDUCTOR_REDIS_URL", "valueFrom": {"secretKeyRef": secret}},
+        {"name": "KONDUCTOR_REDIS_URL", "valueFrom": {"secretKeyRef": {**secret, "key": "redis-url"}}},
+        {"name": "KONDUCTOR_REDIS_CA", "valueFrom": {"secretKeyRef": {**secret, "key": "ca.crt", "optional": True}}},
         *({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}} for name, path in fields.items()),
     ]
 

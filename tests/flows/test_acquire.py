@@ -344,6 +344,17 @@ def test_what_does_not_pass_is_not_sat_out() -> None:
     assert stage.error is wrong
 
 
+def test_a_user_that_is_refused_after_it_was_let_in_is_known_again_in_a_moment() -> None:
+    forgotten = Unavailable("Redis at x refused the user name or password", forgotten=True)
+    stage = waiting()
+    stage.fail(forgotten)
+    stage.at(Pause)
+    stage = Stage(acquire(an_ask(), None))
+    stage.fail(forgotten)
+    cancelled(stage, "cancelled")
+    assert stage.error is forgotten
+
+
 def test_an_outage_while_blocked_is_sat_out_before_it_asks() -> None:
     stage = waiting()
     stage.fail(AWAY)

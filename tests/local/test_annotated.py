@@ -38,7 +38,7 @@ def k(valkey_server: Server) -> Iterator[Konductor]:
 def run_on(k: Konductor, local: Local, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run something on the test's server, and leave the objects there to be looked at."""
     command = [KONCLI, "--redis-url", k.settings.redis_url, "-n", "local", "local", "run", "--keep", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=local.env(), check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=1.8 * PATIENCE, env=local.env(), check=False)
 
 
 def moments(events: list[Event], kind: str) -> list[int]:
@@ -137,12 +137,21 @@ def test_a_pod_whose_barrier_fails_is_never_scheduled(local: Local) -> None:
     assert result.said() == []
 
 
-def test_a_pod_that_lost_its_lease_is_deleted_if_it_says_so(local: Local) -> None:
-    script = "koncli semaphore force-release s $POD_NAME; sleep 60"
-    loser = annotated(bare_pod("loser", script), acquire_semaphore="s", ttl="15s", on_lost="delete-pod")
-    result = local.run(konductor("Semaphore", "s", permits=1), loser)
+def test_a_pod_that_lost_its_lease_is_deleted_or_gets_a_signal_as_it_says(local: Local) -> None:
+    lose = "koncli semaphore force-release s $POD_NAME"
+    told = bare_pod("told", f"trap 'echo told; exit 0' TERM; {lose}; while :; do sleep 0.1; done")
+    told["spec"]["securityContext"] = {"runAsUser": 1000}
+    until_told = "while koncli semaphore holders s | grep -q told; do sleep 0.2; done"
+    deleted = bare_pod("deleted", f"{until_told}; sleep 6; {lose}; sleep 60")  # after the other's next renewal
+    result = local.run(
+        konductor("Semaphore", "s", permits=2),
+        annotated(told, acquire_semaphore="s", ttl="15s", on_lost="signal"),
+        annotated(deleted, acquire_semaphore="s", ttl="15s", on_lost="delete-pod"),
+    )
     assert result.code == 1
-    assert any("pod loser has lost semaphore-s: it is deleted" in line for line in result.lines)
+    assert any("pod told has lost semaphore-s: its containers get TERM" in line for line in result.lines)
+    assert "told" in result.said()
+    assert any("pod deleted has lost semaphore-s: it is deleted" in line for line in result.lines)
 
 
 @pytest.mark.parametrize(

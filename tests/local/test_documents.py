@@ -172,8 +172,8 @@ def test_what_a_job_can_not_have_is_refused_by_name(
     [
         ("wait-barier=ready", "did you mean konductor.io/wait-barrier?"),
         ("wait-barrier=UPPER", "is not valid: use lower-case letters"),
-        ("acquire-mutex=m", "konductor.io/acquire-mutex"),
-        ("on-lost=signal", "signal can't be had here"),
+        ("wait-barrier=b:5x", "konductor.io/wait-barrier"),
+        ("on-lost=signal", "needs one user other than root"),
     ],
 )
 def test_annotations_that_cannot_be_heeded_are_refused_by_name(

@@ -8,7 +8,7 @@ import pytest
 
 from koncli.local.fields import Fields, Refusals
 from koncli.local.jobspec import COMPLETE, FAILED, Ledger, read_job
-from koncli.local.pod import back_off_ms
+from koncli.local.state import back_off_ms
 from tests.local.running import job
 
 

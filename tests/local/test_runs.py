@@ -50,7 +50,7 @@ def test_the_environment_is_clean_but_for_what_programs_need(local: Local) -> No
     result = local.run(job("work", "env | cut -d= -f1 | sort | tr '\\n' ' '"))
     assert set(result.said()[0].split()) - {"PWD", "OLDPWD", "_", "SHLVL"} == {
         *("HOME", "HOSTNAME", "LANG", "PATH"),
-        *("KONDUCTOR_CONFIG", "KONDUCTOR_NAMESPACE", "KONDUCTOR_REDIS_URL"),
+        *("KONDUCTOR_ARRIVAL_ID", "KONDUCTOR_CONFIG", "KONDUCTOR_NAMESPACE", "KONDUCTOR_REDIS_URL"),
         *("NODE_NAME", "POD_NAME", "POD_NAMESPACE", "POD_UID"),
     }
 

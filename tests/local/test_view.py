@@ -10,8 +10,9 @@ import pytest
 from koncli.local.expand import Identity
 from koncli.local.fields import Fields, Refusals
 from koncli.local.live import LiveView
-from koncli.local.pod import FAILED, PENDING, RUNNING, SUCCEEDED, Audience, Pod
+from koncli.local.pod import Pod
 from koncli.local.podspec import read_pod
+from koncli.local.state import FAILED, PENDING, RUNNING, SUCCEEDED, Audience
 from koncli.local.view import LinesView, pod_state
 from tests.local.running import container, pod_spec
 

@@ -247,3 +247,30 @@ def test_to_open_a_connection_to_wait_on_takes_no_longer_than_the_wait(redis_ser
 
         run(url, work)
     assert max(took) < 4, took
+
+
+def test_a_connection_that_breaks_while_another_waiter_subscribes_on_it_is_replaced(
+    redis_server: Server, k: Konductor
+) -> None:
+    """At each turn of the loop: the reader closes the connection at the moment at which a task writes to it."""
+    k.barrier("other").define(expected=1)
+
+    async def work(konductor: AsyncKonductor) -> None:
+        for turns in range(25):
+            k.barrier("all").reset()
+            k.barrier("other").reset()
+            first = asyncio.ensure_future(konductor.barrier("all").wait())
+            await asyncio.to_thread(until, lambda: k.barrier("all").status().waiting == 1, "it waits")
+            await asyncio.sleep(0.002)
+            second = asyncio.ensure_future(konductor.barrier("other").wait())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            with redis_server.client() as client:  # the loop stands still meanwhile, and then sees all at once
+                client.client_kill_filter(_type="pubsub")
+            await asyncio.sleep(0.002)
+            k.barrier("other").arrive("x")
+            k.barrier("all").arrive("x")
+            k.barrier("all").arrive("y")
+            await asyncio.wait_for(asyncio.gather(first, second), 20)
+
+    run(redis_server.url, work)

@@ -58,6 +58,21 @@ def test_a_container_that_lost_a_part_of_its_grant_gets_all_of_it_anew(pod: Pod)
     assert pod.grant("load", "token") == str(pod.token("load"))
 
 
+def test_leases_and_locks_are_acquired_in_the_same_way(pod: Pod) -> None:
+    for kind in ("lease", "mutex", "rwmutex"):
+        getattr(pod.k, kind)("x").define(ttl="30s")
+    done = pod.run("acquire", "lease/x", "mutex/x", "rwmutex/x=read")
+    assert done.code == 0, done
+    for kind in ("lease", "mutex", "rwmutex"):
+        (holder,) = getattr(pod.k, kind)("x").status().holders
+        assert (pod.volume / "grants" / f"{kind}-x" / "token").read_text().strip() == str(holder.token)
+    keeper = pod.keep()
+    assert keeper.end(signal.SIGTERM).code == 0
+    assert [getattr(pod.k, kind)("x").status().phase for kind in ("lease", "mutex", "rwmutex")] == [
+        *("Available", "Unlocked", "Unlocked")
+    ]
+
+
 def test_a_timeout_fails_and_leaves_nothing(pod: Pod) -> None:
     pod.k.semaphore("load").acquire(holder="somebody")
     done = pod.run("acquire", "semaphore/load=1", "semaphore/gpu=2", "--timeout", "300ms")
@@ -99,9 +114,9 @@ def test_a_volume_that_cannot_be_written_fails_the_container_and_gives_the_permi
 @pytest.mark.parametrize(
     "arguments,text",
     [
-        (("acquire", "semaphore/load=x"), "the permits after = are not a number"),
-        (("acquire", "barrier/b"), "can't be used here: use semaphore/NAME"),
-        (("acquire", "load"), "names no object: write it like semaphore/NAME"),
+        (("acquire", "semaphore/load=x"), "'x' is not a number of permits"),
+        (("acquire", "barrier/b"), "'barrier/b' grants no permits"),
+        (("acquire", "load"), "'load' grants no permits"),
         (("acquire", "semaphore/load", "semaphore/load=2"), "an object is named twice"),
         (("acquire", "semaphore/load", "--ttl", "20"), "has no unit"),
         (("acquire", "semaphore/load", "--priority", "high"), "is not a whole number"),

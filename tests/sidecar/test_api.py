@@ -93,7 +93,21 @@ def test_a_client_that_hangs_up_is_not_waited_for(pod: Pod, api: Api) -> None:
         )
 
 
-# ---- semaphores
+def test_members_of_a_wait_group_are_added_and_done(pod: Pod, api: Api) -> None:
+    pod.k.waitgroup("w").define()
+    assert api.post("/v1/waitgroups/w/add", count=2).document["counter"] == 2
+    assert api.post("/v1/waitgroups/w/add", member="a").document["counted"] is True
+    assert api.post("/v1/waitgroups/w/add", member="a").document["counted"] is False
+    assert api.post("/v1/waitgroups/w/wait", timeout="50ms").code == "timeout"
+    assert api.post("/v1/waitgroups/w/done", member="a").document["counter"] == 2
+    assert api.post("/v1/waitgroups/w/done", count=2).document["phase"] == "Done"
+    assert api.post("/v1/waitgroups/w/wait").document["added"] == 3
+    below = api.post("/v1/waitgroups/w/done", count=7)
+    assert (below.status, below.code) == (409, "below-zero")
+    assert api.get("/v1/waitgroups/w").document["phase"] == "Done"
+
+
+# ---- semaphores, leases and locks
 
 
 def test_permits_are_acquired_renewed_and_released(pod: Pod, api: Api) -> None:
@@ -105,7 +119,7 @@ def test_permits_are_acquired_renewed_and_released(pod: Pod, api: Api) -> None:
     until(lambda: pod.k.semaphore("gpu").status().counters["renewals"] > before + 2, "the keeper renews it")
     assert api.get("/v1/semaphores/gpu").document["inUse"] == 3
     assert api.post("/v1/semaphores/gpu/renew", ttl="30s").document["ttl"] == "30s"
-    (held,) = api.get("/v1/leases").document["leases"]
+    (held,) = api.get("/v1/held").document["held"]
     assert (held["state"], held["token"]) == ("held", lease.document["token"])
     released = api.post("/v1/semaphores/gpu/release", token=lease.document["token"])
     assert (released.status, released.document["outcome"]) == (200, "released")
@@ -113,10 +127,26 @@ def test_permits_are_acquired_renewed_and_released(pod: Pod, api: Api) -> None:
     assert api.post("/v1/semaphores/gpu/release").code == "not-holder"
 
 
+def test_leases_and_locks_are_held_in_the_same_way(pod: Pod, api: Api) -> None:
+    for kind in ("lease", "mutex", "rwmutex"):
+        getattr(pod.k, kind)("x").define(ttl="30s")
+    assert api.post("/v1/leases/x/acquire").document["kind"] == "Lease"
+    mutex = api.post("/v1/mutexes/x/acquire", holder="a").document
+    assert "permits" not in mutex
+    reading = api.post("/v1/rwmutexes/x/acquire", mode="read")
+    assert (reading.status, reading.document["mode"]) == (200, "read")
+    assert api.post("/v1/rwmutexes/x/acquire").code == "would-block"
+    assert api.get("/v1/rwmutexes/x").document["readers"] == 1
+    assert [each["kind"] for each in api.get("/v1/held").document["held"]] == ["Lease", "Mutex", "RWMutex"]
+    assert api.post("/v1/mutexes/x/renew", token=mutex["token"]).status == 200
+    for plural in ("leases", "mutexes", "rwmutexes"):
+        assert api.post(f"/v1/{plural}/x/release").status == 200
+
+
 def test_a_lease_that_its_program_renews_itself_ends_without_that(pod: Pod, api: Api) -> None:
     assert api.post("/v1/semaphores/load/acquire", ttl="300ms", renew=False).status == 200
     until(lambda: in_use(pod) == 0, "it has ended")
-    until(lambda: api.get("/v1/leases").document["leases"][0]["state"] == "lost", "the API says so")
+    until(lambda: api.get("/v1/held").document["held"][0]["state"] == "lost", "the API says so")
 
 
 def test_a_lease_that_ends_under_the_program_is_gone(pod: Pod, api: Api) -> None:
@@ -180,7 +210,7 @@ def test_a_restart_of_the_keeper_keeps_what_was_acquired_through_it(pod: Pod, ap
     (pod.volume / "ready").unlink()
     pod.keep("--api", "--no-loopback")
     again = Api(pod.volume)
-    (held,) = again.get("/v1/leases").document["leases"]
+    (held,) = again.get("/v1/held").document["held"]
     assert (held["state"], held["token"], pod.token("load")) == ("held", token, token)
     again.close()
 
@@ -197,7 +227,7 @@ def test_on_loopback_it_is_the_same(pod: Pod) -> None:
     if any("the API is on its socket only" in line for line in keeper.lines):
         pytest.skip("the port is taken on this machine")
     with socket.create_connection(("127.0.0.1", 9632), 5) as client:
-        client.sendall(b"GET /v1/leases HTTP/1.0\r\n\r\n")
+        client.sendall(b"GET /v1/held HTTP/1.0\r\n\r\n")
         assert client.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
@@ -208,8 +238,9 @@ def test_on_loopback_it_is_the_same(pod: Pod) -> None:
         (b"[" * 60_000, "the body is not JSON"),
         (b"[]", "send a JSON object"),
         (b'{"permits": true}', "permits True is not a whole number"),
-        (b'{"permits": 0}', "permits 0 is out of range"),
+        (b'{"permits": 0}', "is out of range"),
         (b'{"permits": 1e400}', "is not a whole number"),
+        (b'{"mode": "read"}', "the field 'mode' is unknown"),
         (b'{"ttl": "30"}', "has no unit"),
         (b'{"ttl": 30}', "ttl 30 is not text"),
         (b'{"timeout": "6m"}', "too long for one request: use at most 5m"),
@@ -233,7 +264,7 @@ def test_paths_and_methods_that_are_not_there_are_refused(wire: Api) -> None:
         ("POST", "/v1/barriers/b/open", 404),
         ("GET", "/v1/barriers/b/arrive", 405),
         ("DELETE", "/v1/semaphores/load", 405),
-        ("HEAD", "/v1/leases", 405),
+        ("HEAD", "/v1/held", 405),
         ("GET", "/v1/barriers/UPPER", 400),
         ("GET", "/v1/barriers/b?watch=1", 400),
     ]:
@@ -248,30 +279,30 @@ HOST = b"Host: x\r\n"
     [
         (b"\x16\x03\x01\r\n\r\n", b"400"),
         (b"GET\r\n\r\n", b"400"),
-        (b"GET /v1/leases HTTP/9.9\r\n\r\n", b"400"),
+        (b"GET /v1/held HTTP/9.9\r\n\r\n", b"400"),
         (b"POST /v1/barriers/b/arrive HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"400"),
         (b"POST /v1/barriers/b/arrive HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"400"),
         (b"POST /v1/barriers/b/arrive HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"411"),
         (b"POST /v1/barriers/b/arrive HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", b"413"),
-        (b"GET /v1/leases HTTP/1.1\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", b"431"),
-        (b"GET /v1/leases HTTP/1.1\r\n" + b"X: y\r\n" * 300 + b"\r\n", b"400"),
+        (b"GET /v1/held HTTP/1.1\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", b"431"),
+        (b"GET /v1/held HTTP/1.1\r\n" + b"X: y\r\n" * 300 + b"\r\n", b"400"),
     ],
 )
 def test_what_is_not_http_costs_an_error_reply(wire: Api, data: bytes, status: bytes) -> None:
     received = wire.raw(data)
     assert received.split()[1:2] == [status], received
     assert json.loads(received.partition(b"\r\n\r\n")[2]).keys() >= {"code", "error"}
-    assert wire.get("/v1/leases").status == 200
+    assert wire.get("/v1/held").status == 200
 
 
 def test_more_clients_than_there_may_be_are_told_so(pod: Pod, api: Api) -> None:
     clients = [api.open() for _ in range(64)]
     try:
-        until(lambda: b"503" in api.raw(b"GET /v1/leases HTTP/1.0\r\n\r\n"), "it is full")
+        until(lambda: b"503" in api.raw(b"GET /v1/held HTTP/1.0\r\n\r\n"), "it is full")
     finally:
         for client in clients:
             client.close()
-    until(lambda: b"200" in api.raw(b"GET /v1/leases HTTP/1.0\r\n\r\n"), "there is room again")
+    until(lambda: b"200" in api.raw(b"GET /v1/held HTTP/1.0\r\n\r\n"), "there is room again")
 
 
 def test_a_client_that_expects_a_word_before_its_body_gets_it(pod: Pod, api: Api) -> None:

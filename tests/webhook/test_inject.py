@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from konductor_core.annotations import ARRIVES
 from konductor_core.errors import InvalidInput
 from tests.webhook.pods import DEFAULTS, INDEX, JOB, admitted, container, env, init_names, injected, named, pod
 from webhook.defaults import Defaults
@@ -37,6 +38,13 @@ ARGUMENTS = [
         "konductor-acquire",
         "acquire semaphore/a=1 --ttl 30s --timeout 10m --priority -5",
     ),
+    (
+        {"acquire-lease": "l", "acquire-mutex": "m", "acquire-rwmutex": "r=read,w=write,x", "acquire-semaphore": "s=2"},
+        "konductor-acquire",
+        "acquire semaphore/s=2 lease/l mutex/m rwmutex/r=read rwmutex/w=write rwmutex/x=write",
+    ),
+    ({"wait-waitgroup": "w:1h"}, "konductor-wait-waitgroup-w", "wait waitgroup/w --timeout 1h"),
+    ({"done-waitgroup": "w", "arrive-on": "start"}, "konductor-arrive-waitgroup-w", "arrive waitgroup/w"),
     ({"acquire-semaphore": "a"}, "konductor-keeper", "keep --on-lost continue"),
     ({"acquire-semaphore": "a", "on-lost": "delete-pod"}, "konductor-keeper", "keep --on-lost delete-pod"),
     ({"api": "true"}, "konductor-keeper", "keep --on-lost continue --api"),
@@ -332,6 +340,16 @@ WARNINGS: list[tuple[dict[str, str], dict[str, Any], list[str]]] = [
     ),
     ({"api": "true"}, {}, ["offers the API"]),
     (
+        {"wait-waitgroup": "w", "acquire-rwmutex": "r=read,x", "acquire-mutex": "m", "done-waitgroup": "d"},
+        {},
+        [
+            (
+                "waits for waitgroup/w, holds mutex/m, rwmutex/r to read, rwmutex/x to write, "
+                "is done in waitgroup/d on success"
+            ),
+        ],
+    ),
+    (
         {"wait-barrier": "a:10m,b:5m", "acquire-semaphore": "s", "acquire-timeout": "5m"},
         {"activeDeadlineSeconds": 1200},
         ["waits for", "may wait up to 20m, and activeDeadlineSeconds 1200 ends the pod meanwhile"],
@@ -351,6 +369,11 @@ WARNINGS: list[tuple[dict[str, str], dict[str, Any], list[str]]] = [
     ),
     (SIGNAL, {"securityContext": {"runAsUser": 7}}, ["holds", "the pod's processes share one namespace"]),
 ]
+
+
+def test_there_is_a_phrase_for_every_kind_at_which_a_pod_arrives() -> None:
+    for kind, annotation in ARRIVES.items():
+        assert f"{kind.key}/x on success" in admitted(pod({str(annotation): "x"})).warnings[0]
 
 
 @pytest.mark.parametrize("annotations,spec,beginnings", WARNINGS)

@@ -70,6 +70,9 @@ WARNED: list[tuple[str, Any, Any, dict[str, str], str]] = [
     ),
     ("Barrier", {"expected": 3}, {"expected": 2}, {"phase": "Failed"}, "the barrier is Failed already"),
     ("Semaphore", {"permits": 1, "ttl": "5s"}, {"permits": "?"}, {}, "ttl 5s is shorter than the 15s"),
+    ("Mutex", {"ttl": "5s"}, None, {}, "ttl 5s is shorter than the 15s"),
+    ("RWMutex", {"ttl": "1m"}, {"ttl": "5m"}, {}, "ttl shrinks to 1m"),
+    ("Lease", {"ttl": "1m"}, {"ttl": "0"}, {}, "ttl shrinks to 1m"),
 ]
 
 
