@@ -46,7 +46,7 @@ class AsyncRun(AsyncLease):
             await self._driver.run(onces.fail(self._hold.keys, self.holder, self.token, reason))
             self._ended = True
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None = None, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if self._ended:
             return
         if kind is None:
