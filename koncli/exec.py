@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -16,26 +16,61 @@ from koncli.options import Verb
 from koncli.output import message
 from koncli.parameters import DURATION, HOLDER, PRIORITY, Checked, must_exist_option, timeout_option
 from koncli.progress import Waiting
+from konductor_core.amounts import amount_of, leased_object, mode_of, parse_amount
 from konductor_core.durations import to_ms, to_text
 from konductor_core.errors import Denied, InvalidInput, KonductorError, LeaseLost
 from konductor_core.identity import Kind, arrival_id, check_count, check_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from koncli.execution.keeper import Ended, Keeper
     from koncli.execution.release import Release
     from konductor_core.lease import Lease
 
 GRACE_MS = 10_000
 
+F = TypeVar("F", bound="Callable[..., Any]")
 
-def _amount(value: str, what: str) -> tuple[str, int]:
-    """`NAME` or `NAME=PERMITS` as both."""
-    name, equals, permits = value.partition("=")
-    if not equals:
-        return check_name(name, what), 1
-    if not (permits.isascii() and permits.isdigit()):
-        raise InvalidInput(f"{what} {value!r}: the permits after = are not a number", hint=f"write it like {name}=2")
-    return check_name(name, what), check_count(int(permits[:12]), f"permits of {what}", 1)
+
+def _held_option(kind: Kind, metavar: str, text: str) -> Callable[[F], F]:
+    """Return the option that names an object of the kind, and how much of it to hold."""
+
+    def parse(value: str, what: str) -> tuple[str, int]:
+        name, equals, amount = value.partition("=")
+        label = ref(kind, check_name(name, what))
+        return label, amount_of(kind, amount, what) if equals else parse_amount(label)[1]
+
+    return click.option(
+        f"--{kind.key}",
+        f"{kind.key}_held",
+        type=Checked(kind.key, parse),
+        multiple=True,
+        metavar=metavar,
+        help=text,
+        callback=_note_held,
+        expose_value=False,
+    )
+
+
+def _note_held(ctx: click.Context, _param: click.Parameter, value: tuple[tuple[str, int], ...]) -> None:
+    ctx.meta.setdefault(_HELD, []).extend(value)
+
+
+_HELD = "koncli.exec.held"
+
+
+def _wanted(ctx: click.Context) -> tuple[str, int]:
+    """Return the one object to hold, and how much of it. Raises `UsageError`, `InvalidInput`."""
+    held: list[tuple[str, int]] = ctx.meta.get(_HELD, [])
+    if not held:
+        raise click.UsageError("what is to be held? Name it with --semaphore, --lease, --mutex or --rwmutex")
+    if len(held) > 1:
+        raise InvalidInput(
+            f"exec holds one object, not {' and '.join(ref for ref, _ in held)}",
+            hint="for more, run koncli exec within koncli exec, always in the same order",
+        )
+    return held[0]
 
 
 def _exit_code(value: str, what: str) -> int:
@@ -48,18 +83,15 @@ def _exit_code(value: str, what: str) -> int:
     context_settings={"allow_interspersed_args": False},
     example=(
         "koncli exec --semaphore load-concurrency -- ./load.sh customers\n"
+        "koncli exec --mutex schema-migration --timeout 10m -- ./migrate.sh\n"
+        "koncli exec --lease scheduler-leader --ttl 30s -- ./scheduler\n"
         "koncli exec --semaphore api=2 --ttl 30s --timeout 10m -- curl -fO https://example.org/data"
     ),
 )
-@click.option(
-    "--semaphore",
-    "semaphores",
-    type=Checked("semaphore", _amount),
-    multiple=True,
-    required=True,
-    metavar="NAME[=PERMITS]",
-    help="What to hold, and how many permits of it (1).",
-)
+@_held_option(Kind.SEMAPHORE, "NAME[=PERMITS]", "Hold permits of a semaphore, 1 unless more are named.")
+@_held_option(Kind.LEASE, "NAME", "Hold a lease, a leader's for example.")
+@_held_option(Kind.MUTEX, "NAME", "Hold a mutex.")
+@_held_option(Kind.RWMUTEX, "NAME[=read|write]", "Hold an RWMutex, to write unless it says read.")
 @ttl_option
 @timeout_option("Wait at most so long (exit 3); 0 tries once (exit 4). Without it, wait without end.")
 @click.option("--wait", is_flag=True, expose_value=False, help="Wait without end, as without --timeout.")
@@ -84,14 +116,13 @@ def exec_(
     app: App,
     /,
     *,
-    semaphores: tuple[tuple[str, int], ...],
     ttl: str | None,
     conflict_exit_code: int | None,
     grace: str | None,
     command: tuple[str, ...],
     **ask: Any,  # noqa: ANN401 - the other options are what acquire calls them
 ) -> None:
-    """Run a command while holding permits of a semaphore.
+    """Run a command while holding permits of a semaphore, a lease or a lock.
 
     The lease is renewed as long as the command runs, and released when it ends. The exit code is the command's own,
     128 + n if signal n ended it, 127 if there is no such command, 126 if it can't be run. Signals are passed on.
@@ -101,39 +132,37 @@ def exec_(
     Ctrl-Z nothing is renewed: go on before the TTL is over, or the command is killed.
 
     The command finds KONDUCTOR_TOKEN (the fencing token), KONDUCTOR_HOLDER, KONDUCTOR_NAMESPACE,
-    KONDUCTOR_LEASE_SEMAPHORE, KONDUCTOR_LEASE_PERMITS and KONDUCTOR_LEASE_TTL in its environment.
+    KONDUCTOR_LEASE_TTL and the name as KONDUCTOR_LEASE_SEMAPHORE, _LEASE, _MUTEX or _RWMUTEX in its environment; of a
+    semaphore also KONDUCTOR_LEASE_PERMITS, of an RWMutex KONDUCTOR_LEASE_MODE.
+
+    A service that is to have one leader runs under --lease: its replicas wait, one runs, and when that one loses the
+    lease or ends, another takes over. What keeps services running starts the one that ended anew, to wait again.
     """
     from koncli.execution.keeper import Keeper
     from koncli.execution.program import find_program
     from koncli.execution.release import Release
 
-    if len(semaphores) > 1:
-        raise InvalidInput(
-            "exec holds permits of one semaphore",
-            hint="for more, run koncli exec within koncli exec, always in the same order",
-        )
-    name, permits = semaphores[0]
-    label = ref(Kind.SEMAPHORE, name)
+    label, permits = _wanted(click.get_current_context())
     check_grace(grace, ttl)
     path = find_program(command[0], app.env)
     with Keeper.of(path, command, lambda text: message(f"{label}: {text}")) as keeper:
-        lease = _acquire(app, keeper, conflict_exit_code, name, permits=permits, ttl=ttl, **ask)
+        lease = _acquire(app, keeper, conflict_exit_code, label, permits=permits, ttl=ttl, **ask)
         release = Release(lease, label)
         try:
-            ended = keeper.run(lease, variables_of(app, Kind.SEMAPHORE, name, lease), grace_of(grace, lease, label))
+            ended = keeper.run(lease, variables_of(app, *leased_object(label), lease), grace_of(grace, lease, label))
         finally:
             keeper.close()
             release.perform()
     leave(app, ended, release, path)
 
 
-def _acquire(app: App, keeper: Keeper, conflict_exit_code: int | None, name: str, **ask: Any) -> Lease:  # noqa: ANN401
-    """Wait for the permits; leaves with the chosen exit code of a refusal."""
+def _acquire(app: App, keeper: Keeper, conflict_exit_code: int | None, label: str, **ask: Any) -> Lease:  # noqa: ANN401
+    """Wait for what is to be held; leaves with the chosen exit code of a refusal."""
     try:
-        with Waiting(ref(Kind.SEMAPHORE, name)) as progress:
+        with Waiting(label) as progress:
             # The client comes after the guardian's fork, which is to have no thread and no connection of ours.
-            semaphore = app.client().semaphore(name)
-            return semaphore.acquire(renew=True, on_progress=progress, on_lost=keeper.note_loss, **ask)
+            handle = app.client().permits(label)
+            return handle.take(renew=True, on_progress=progress, on_lost=keeper.note_loss, **ask)
     except Denied as error:
         if conflict_exit_code is None:
             raise
@@ -172,9 +201,12 @@ def variables_of(app: App, kind: Kind, name: str, lease: Lease) -> dict[str, str
         "KONDUCTOR_ARRIVAL_ID": arrival_id(app.env, app.holder),
         "KONDUCTOR_NAMESPACE": app.settings.namespace,
         f"KONDUCTOR_LEASE_{kind.key.upper()}": name,
-        "KONDUCTOR_LEASE_PERMITS": str(lease.permits),
         "KONDUCTOR_LEASE_TTL": to_text(lease.ttl_ms),
     }
+    if kind is Kind.SEMAPHORE:
+        variables["KONDUCTOR_LEASE_PERMITS"] = str(lease.permits)
+    if kind is Kind.RWMUTEX:
+        variables["KONDUCTOR_LEASE_MODE"] = mode_of(lease.permits)
     if app.flags.redis_url is not None:
         variables["KONDUCTOR_REDIS_URL"] = app.flags.redis_url
     return variables

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import yaml
 
+from konductor_core.durations import DURATION_PATTERN
+
 __all__ = ["comments", "values_schema"]
 
 _KEY: Final = re.compile(r"^( *)([A-Za-z]\w*):")
@@ -33,7 +35,10 @@ _MORE: Final[dict[str, dict[str, Any]]] = {
     "configurationAnnotations": _LABELS,
     "imagePullPolicy": _PULL,
     "labels": _LABELS,
+    "linger": {"pattern": DURATION_PATTERN},
+    "logFormat": {"enum": ["text", "json"]},
     "logLevel": {"enum": ["debug", "info", "warning", "error"]},
+    "metricsObjects": {"minimum": 0, "maximum": 100_000},
     "maxmemory": {"pattern": "^[0-9]+([kmg]b?)?$"},
     "metricsFrom": _OBJECTS,
     "minReplicas": {"minimum": 0, "maximum": 100},
@@ -49,9 +54,11 @@ _MORE: Final[dict[str, dict[str, Any]]] = {
     "redisFrom": _OBJECTS,
     "replicas": {"minimum": 1},
     "resources": _FREE,
+    "resync": {"pattern": DURATION_PATTERN},
     "tenancy": {"enum": ["isolated", "shared"]},
     "tolerations": _OBJECTS,
     "userId": {"minimum": 1},
+    "workers": {"minimum": 1, "maximum": 64},
 }
 """By the path of a value, or by its last name wherever that stands."""
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from aiohttp import web
 from prometheus_client import generate_latest
@@ -39,12 +39,12 @@ _BODY_TIMEOUT_S: Final = 10.0
 
 @dataclass(slots=True)
 class Server:
-    """What answers. `certificate` tells whether it can be reached; once `ending`, it is no longer ready."""
+    """What answers. `state` is what the readiness probe hears; anything but "ok" is not ready."""
 
     defaults: Defaults
     certificate: Certificate
     stall_s: float = 300.0
-    ending: bool = False
+    state: Literal["no certificate yet", "ok", "ending"] = "no certificate yet"
     metrics: Metrics = field(default_factory=Metrics)
 
     def admission(self) -> web.Application:
@@ -108,11 +108,7 @@ class Server:
         return web.Response(text="stalled\n" if stalled else "ok\n", status=503 if stalled else 200)
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        if self.ending:
-            return web.Response(text="ending\n", status=503)
-        if not self.certificate.loaded.is_set():
-            return web.Response(text="no certificate yet\n", status=503)
-        return web.Response(text="ok\n")
+        return web.Response(text=f"{self.state}\n", status=200 if self.state == "ok" else 503)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         if self.certificate.expires is not None:

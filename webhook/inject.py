@@ -13,7 +13,7 @@ is known by the labels and annotations that the Job controller gives it. Injecti
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from konductor_core.annotations import SCHEDULING_GATE, Annotation
 from konductor_core.coordination import Coordination
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["Injection", "inject"]
 
 
+_MIRROR: Final = "kubernetes.io/config.mirror"
+"""Marks what only shows a pod that a kubelet runs from a file: nothing that is added to it would run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Injection:
     """The pod to run, what it asked for, and what its author should know; the first warning says what was done."""
@@ -48,8 +52,9 @@ def inject(pod: Json, defaults: Defaults) -> Injection:
     contradicts them.
     """
     metadata, spec = mapping(pod, "metadata"), mapping(pod, "spec")
-    wanted = Coordination.from_annotations(mapping(metadata, "annotations", "metadata."))
-    if not wanted.inject:
+    annotations = mapping(metadata, "annotations", "metadata.")
+    wanted = Coordination.from_annotations(annotations)
+    if not wanted.inject or _MIRROR in annotations:
         return Injection(pod, wanted)
     variables = environment(metadata, wanted.holder)
     if not wanted.asks:
@@ -64,7 +69,7 @@ def inject(pod: Json, defaults: Defaults) -> Injection:
     )
     done = summary(wanted)
     warned = tuple(f"konductor: {each}" for each in (done, *warnings_about(wanted, spec)))
-    annotated = {**mapping(metadata, "annotations"), str(Annotation.STATUS): done}
+    annotated = {**annotations, str(Annotation.STATUS): done}
     injected = _with_containers(_with_variables(spec, variables), builder)
     return Injection({**pod, "metadata": {**metadata, "annotations": annotated}, "spec": injected}, wanted, warned)
 

@@ -19,6 +19,9 @@ __all__ = ["Request", "Verdict", "answer", "read"]
 
 API_VERSION: Final = "admission.k8s.io/v1"
 
+_MOST_PARTS: Final = 200_000
+"""Each costs a hundred bytes or more once it is read: memory must not depend on who sends what."""
+
 _WARNING_LENGTH: Final = 256
 """Longest warning, in characters: the API server may cut longer ones."""
 
@@ -48,6 +51,8 @@ class Verdict:
 
 def read(body: bytes) -> Request:
     """Return the request in `body`; raise `InvalidInput` if it is no AdmissionReview of version 1 with a request."""
+    if body.count(b"{") + body.count(b"[") > _MOST_PARTS:
+        raise InvalidInput(f"the review has more than {_MOST_PARTS} lists and mappings: split what it is about")
     try:
         review = json.loads(body, parse_constant=_no_number)
     except RecursionError:

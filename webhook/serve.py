@@ -54,9 +54,10 @@ async def serve(defaults: Defaults, source: Source, listening: Listening) -> Non
         ends.callback(keeping.cancel)
         if await _before(certificate.loaded, stop, keeping):
             await _listen(ends, server.admission(), listening.host, listening.port, certificate.context)
+            server.state = "ok"
             log.info("listening on %s:%d", listening.host, listening.port)
             await _before(stop, None, keeping)
-            server.ending = True
+            server.state = "ending"
             log.info("ending: answering for %g more seconds", listening.linger_s)
             await asyncio.sleep(listening.linger_s)  # until every API server has heard of it
 

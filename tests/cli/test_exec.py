@@ -218,11 +218,11 @@ def test_options_after_the_command_are_its_own(s: Cli) -> None:
 @pytest.mark.parametrize(
     "arguments,text",
     [
-        (("true",), "Missing option '--semaphore'"),
+        (("true",), "Name it with --semaphore, --lease, --mutex or --rwmutex"),
         (("--semaphore", "s"), "Missing argument"),
-        (("--semaphore", "s", "--semaphore", "t", "true"), "exec holds permits of one semaphore"),
+        (("--semaphore", "s", "--semaphore", "t", "true"), "exec holds one object, not semaphore/"),
         (("--semaphore", "s=0", "true"), "permits of --semaphore 0 is out of range"),
-        (("--semaphore", "s=x", "true"), "the permits after = are not a number"),
+        (("--semaphore", "s=x", "true"), "is not a number of permits: use one"),
         (("--semaphore", "S", "true"), "--semaphore 'S' is not valid"),
         (("--semaphore", "s", "--conflict-exit-code", "256", "true"), "--conflict-exit-code 256 is out of range"),
         (("--semaphore", "s", "--ttl", "10s", "--grace", "6s", "true"), "--grace 6s is more than half of --ttl 10s"),

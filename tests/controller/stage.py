@@ -87,6 +87,11 @@ class Stage:
             server, self._server = self._server, None
             await server.aclose()
 
+    @property
+    def api_url(self) -> str:
+        """Where the API is."""
+        return f"http://127.0.0.1:{self.port}"
+
     def settings(self, **more: Any) -> ControllerSettings:
         """Return the settings of a controller."""
         redis = Settings.load({"redis_url": self.redis_url, "namespace": "konductor-system", "holder": "controller-0"})
@@ -94,9 +99,11 @@ class Stage:
         return ControllerSettings(redis=redis, **given)
 
     @contextlib.asynccontextmanager
-    async def controller(self, **settings: Any) -> AsyncIterator[Controller]:
+    async def controller(
+        self, configuration: Configuration | None = None, **settings: Any
+    ) -> AsyncIterator[Controller]:
         """Run a controller, and end it as a signal does."""
-        controller = Controller(self.settings(**settings), Configuration(host=f"http://127.0.0.1:{self.port}"))
+        controller = Controller(self.settings(**settings), configuration or Configuration(host=self.api_url))
         task = asyncio.create_task(controller.run())
         try:
             yield controller

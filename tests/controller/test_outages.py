@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
 from konductor_core.identity import Kind
 from tests.controller.api import resource_of
 from tests.controller.stage import Stage, eventually
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import kmock
     import pytest
 
@@ -172,3 +178,31 @@ async def test_the_end_is_quick_also_while_everything_is_away(fresh_server: Fres
             began = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - began < 5
         server.resume()
+
+
+async def test_a_token_that_was_replaced_is_read_again(any_server: Server, tmp_path: Path) -> None:
+    token, authority = tmp_path / "token", tmp_path / "ca.crt"
+    token.write_text("first")
+    authority.write_text("unused, since the test's API speaks HTTP")
+    environment = {"KUBERNETES_SERVICE_HOST": "unused", "KUBERNETES_SERVICE_PORT": "1"}
+    loader = InClusterConfigLoader(str(token), str(authority), environ=environment)
+    loader._token_refresh_period = timedelta(0)
+    configuration = Configuration()
+    loader.load_and_set(configuration)
+    async with Stage(any_server.url) as stage:
+        for each in (loader, configuration):
+            each.host, each.ssl_ca_cert = stage.api_url, None
+        stage.api.refuse = lambda request: None if _may(request, token.read_text()) else 401
+        async with stage.controller(configuration):
+            await stage.api.apply(B, "b", {"expected": 2})
+            await stage.shown("b", progress="0/2")
+            token.write_text("second")
+            await stage.close_api()
+            await stage.open_api()
+            await stage.api.apply(B, "b", {"expected": 3})
+            await stage.shown("b", progress="0/3")
+
+
+def _may(request: kmock.Request, token: str) -> bool:
+    is_test = request.headers.get("User-Agent", "").startswith("kmock")
+    return is_test or request.headers.get("Authorization", "").lower() == f"bearer {token}"

@@ -131,3 +131,14 @@ async def test_a_port_that_is_taken_is_said(any_server: Server, tmp_path: Path) 
         assert controller.process.returncode == 1
         assert "address already in use" in controller.lines()[-1]
         assert "Traceback" not in controller.log.read_text()
+
+
+async def test_it_ends_when_its_watches_do(any_server: Server, tmp_path: Path) -> None:
+    async with Stage(any_server.url) as stage, process(stage, tmp_path) as controller:
+        await eventually(controller.is_ready, "it is ready", 30)
+        stage.api.refuse = lambda request: 404 if "konductor.io" in str(request.url) else None
+        await stage.close_api()
+        await stage.open_api()
+        await controller.ended()
+        assert controller.process.returncode == 1
+        assert any("ending: the watches ended" in line for line in controller.lines())

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+import konductor_core.controller.main
+import webhook.main
 from konductor_core.config import IN_CLUSTER_URL
 from tests.deploy.rendering import CHART, ROOT, VALUES, containers, named, pods, render, run
 from tools.values_schema import comments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import click
 
     from tests.deploy.rendering import Document
 
@@ -93,6 +97,19 @@ def test_the_schema_describes_every_value_and_allows_no_other() -> None:
                 check(node["properties"][name], each)
 
     check(schema, yaml.safe_load(TEXT))
+
+
+FIXED = {"KONDUCTOR_LISTEN", "KONDUCTOR_WEBHOOK_LISTEN", "KONDUCTOR_WEBHOOK_HEALTH_PORT", "KUBECONFIG"}
+"""Ports that Services and probes know, and what is only for outside a cluster."""
+
+
+@pytest.mark.parametrize(
+    "name, program", [("controller", konductor_core.controller.main.command), ("webhook", webhook.main.command)]
+)
+def test_whatever_a_program_can_be_told_can_be_a_value(name: str, program: click.Command) -> None:
+    (container,) = pods(render("given-certificate"))[f"konductor-{name}"]["spec"]["containers"]
+    known = {str(each.envvar) for each in program.params if each.envvar} - FIXED
+    assert known - {each["name"] for each in container["env"]} == set()
 
 
 def test_the_controller_finds_redis_where_clients_in_the_cluster_look_for_it() -> None:

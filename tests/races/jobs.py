@@ -112,22 +112,36 @@ def serve(link: Link, url: str, namespace: str, holder: str | None = None) -> No
                 link.say("error", code=error.code, text=str(error))
 
 
-def compete(link: Link, *, url: str, namespace: str, name: str, base: str, seed: int, seconds: float) -> None:
-    """Acquire and release at random: weights, TTLs, priorities, tries, timeouts, and leases left to expire."""
+def compete(
+    link: Link,
+    *,
+    url: str,
+    namespace: str,
+    name: str,
+    base: str,
+    seed: int,
+    seconds: float,
+    amounts: tuple[int, int, int] = (1, 2, 4),
+    priorities: tuple[int, int] = (0, 5),
+) -> None:
+    """Acquire and release at random: amounts, TTLs, priorities, tries, timeouts, and leases left to expire.
+
+    `name` is that of a semaphore, or like `mutex/x`. The first of the `amounts` is the usual one.
+    """
     chance = random.Random(seed)
     end = monotonic() + seconds
     with Konductor(url, namespace=namespace) as k:
-        semaphore, turn = k.semaphore(name), 0
+        handle, turn = k.permits(name if "/" in name else f"semaphore/{name}"), 0
         while monotonic() < end:
             turn += 1
             holder = f"{base}/{turn}"
             link.say("asks", holder=holder)
             try:
-                lease = semaphore.acquire(
-                    permits=chance.choices((1, 2, 4), (20, 4, 1))[0],
+                lease = handle.take(
+                    chance.choices(amounts, (20, 4, 1))[0],
                     ttl=chance.uniform(0.2, 0.6),
                     timeout=chance.choices((None, 0, 0.5), (8, 1, 1))[0],
-                    priority=chance.choices((0, 5), (8, 1))[0],
+                    priority=chance.choices(priorities, (8, 1))[0],
                     holder=holder,
                 )
             except KonductorError as error:

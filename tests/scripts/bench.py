@@ -115,6 +115,8 @@ class Bench:
         self.client = client
         self.k = k
         self.clock = clock
+        self.kind = Kind.SEMAPHORE
+        """Of the object that is asked, where a test does not say."""
 
     def run(self, call: Any) -> list[Any]:
         """Run one `Call` and return its reply."""
@@ -124,8 +126,8 @@ class Bench:
         """Run a script without the library in between."""
         return self.client.eval(SCRIPTS[name].source, len(keys), *keys, *args)
 
-    def keys(self, name: str = "x", kind: Kind = Kind.SEMAPHORE) -> ObjectKeys:
-        return ObjectKeys(NAMESPACE, kind, name)
+    def keys(self, name: str = "x", kind: Kind | None = None) -> ObjectKeys:
+        return ObjectKeys(NAMESPACE, kind or self.kind, name)
 
     def semaphore(self, permits: int = 1, name: str = "x", **spec: Any) -> Semaphore:
         """Return a semaphore that exists, with these values of `define`."""

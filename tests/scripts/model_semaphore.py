@@ -54,6 +54,8 @@ class SemaphoreModel:
     ttl: int = 0
     policy: str = "Strict"
     bypass: int = 0
+    fixed: bool = False
+    """Whether holders never change their share, as those of locks."""
     leases: dict[str, Lease] = field(default_factory=dict)
     wishes: dict[str, Wish] = field(default_factory=dict)
     places: int = 0
@@ -154,6 +156,8 @@ class SemaphoreModel:
     def _keep(self, ask: Wish) -> str:
         """The holder has it already: go on with it, shrink it, or grow it if that fits at once."""
         lease = self.leases[ask.holder]
+        if self.fixed and ask.amount != lease.amount:
+            return "fixed"
         if ask.amount > lease.amount:
             if self._impossible(ask.amount):
                 return "impossible"

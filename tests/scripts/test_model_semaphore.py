@@ -12,6 +12,9 @@ from hypothesis.stateful import Bundle, initialize, rule
 from konductor_core.durations import CLAIM_WINDOW, PROBE_WINDOW, WAITER_TTL
 from konductor_core.flows.leases import RELEASE, RENEW
 from konductor_core.flows.steps import Call
+from konductor_core.identity import Kind
+from konductor_core.models import SemaphoreSpec, SemaphoreStatus
+from konductor_core.models.registry import SPECS as KINDS
 from tests.scripts.audit import assert_leases_agree, assert_only_passing_keys
 from tests.scripts.machine import ComparingMachine, profile, try_out
 from tests.scripts.model_semaphore import SemaphoreModel, Wish
@@ -41,12 +44,14 @@ MOVES = st.sampled_from([5, 5, 10, 15, 25, 60]).map(lambda seconds: seconds * SE
 class SemaphoreMachine(ComparingMachine):
     """One semaphore, five holders, any number of requests of theirs."""
 
+    kind = Kind.SEMAPHORE
     requests = Bundle("requests")
 
     def __init__(self, server: Server | None) -> None:
         super().__init__(server)
-        self.model = SemaphoreModel()
-        self.sem = self.bench.k.semaphore("x")
+        self.bench.kind = self.kind
+        self.model = SemaphoreModel(fixed=self.kind is not Kind.SEMAPHORE)
+        self.sem: Any = self.bench.k.permits(f"{self.kind.key}/x")
         self.last_token = 0
         self.last_event: str | None = None
         self.releases = 0
@@ -59,10 +64,20 @@ class SemaphoreMachine(ComparingMachine):
 
     @rule(spec=SPECS)
     def define(self, spec: Any) -> None:
-        permits, ttl, policy, bypass = spec
+        permits, ttl, policy, bypass = self.possible(spec)
+        args = (ttl, policy, bypass) if self.kind is Kind.SEMAPHORE else (ttl,)
+        given = SemaphoreSpec(permits, *args) if self.kind is Kind.SEMAPHORE else KINDS[self.kind](*args)
         self.compare(
-            lambda: self.sem.define(permits, ttl / 1000, policy, bypass / 1000).action, lambda: self.model.define(*spec)
+            lambda: self.sem.define_spec(given).action, lambda: self.model.define(permits, ttl, policy, bypass)
         )
+
+    def possible(self, spec: Any) -> Any:
+        """Return a spec that the kind can have for the one that was drawn."""
+        return spec
+
+    def amount(self, drawn: int) -> int:
+        """Return an amount that can be asked of the kind for the one that was drawn."""
+        return drawn
 
     @rule(permits=PERMITS)
     def resize(self, permits: int) -> None:
@@ -83,6 +98,7 @@ class SemaphoreMachine(ComparingMachine):
     # ------------------------------------------------------------- requests
 
     def a_request(self, holder: str, amount: int, ttl: int | None, priority: int) -> Pair:
+        amount = self.amount(amount)
         request = self.bench.ask(holder, amount, ttl_ms=ttl, priority=priority)
         return request, Wish(request.id, holder, amount, priority, ttl, place=0, ages=0, known_until=0)
 
@@ -189,7 +205,9 @@ class SemaphoreMachine(ComparingMachine):
         self.model.look()
         if self.too_late():
             return
-        assert status.in_use == self.model.in_use
+        assert sum(each.permits for each in status.holders) == self.model.in_use
+        if isinstance(status, SemaphoreStatus):
+            assert status.in_use == self.model.in_use
         assert [each.holder for each in status.waiters] == [wish.holder for wish in self.model.queue]
         assert status.waiting == len(self.model.queue)
         held = {each.holder: each for each in status.holders}

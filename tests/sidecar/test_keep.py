@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from sidecar.volume import HELD, Volume, as_grant
 from tests.servers import until
-from tests.sidecar.running import UID
+from tests.sidecar.running import SIDECAR, UID
 
 if TYPE_CHECKING:
     from tests.servers import Server
@@ -272,3 +273,29 @@ def test_the_probe_costs_little(pod: Pod) -> None:
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert done.returncode == 1
     assert not imported & {"click", "redis", "asyncio", "pathlib"}
+
+
+def test_as_the_first_process_of_a_container_it_collects_orphans_and_ends_on_term(pod: Pod) -> None:
+    unshare = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this system allows no PID namespaces")
+    acquired(pod)
+    outer = subprocess.Popen([*unshare, SIDECAR, "keep"], env=pod.env, stderr=subprocess.DEVNULL)
+    try:
+        until((pod.volume / "ready").exists, "the keeper is ready")
+        (first,) = _children(outer.pid)
+        enter = ["nsenter", "--target", str(first), "--user", "--preserve-credentials", "--pid", "--mount"]
+        subprocess.run([*enter, "sh", "-c", "sleep 1 & exit"], check=True)
+        until(lambda: _children(first), "the orphan is the keeper's")
+        until(lambda: not _children(first), "the keeper has collected it")
+        os.kill(first, signal.SIGTERM)
+        assert outer.wait(5.0) == 0
+        assert not is_held(pod)
+    finally:
+        outer.kill()
+        outer.wait()
+
+
+def _children(pid: int) -> list[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(each) for each in found.split()]

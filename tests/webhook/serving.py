@@ -115,7 +115,7 @@ async def serving(certificate: Certificate | None = None, bundle: bytes = b"") -
         made = material()
         certificate, bundle, data = Certificate(), made.bundle, made.to_secret()
         certificate.load(data["tls.crt"], data["tls.key"])
-    served = Served(Server(DEFAULTS, certificate), bundle)
+    served = Served(Server(DEFAULTS, certificate, state="ok"), bundle)
     runners = [web.AppRunner(app, shutdown_timeout=0.1) for app in (served.server.admission(), served.server.health())]
     for runner, tls in zip(runners, (certificate.context, None), strict=True):
         await runner.setup()

@@ -210,6 +210,11 @@ def test_a_pod_that_opts_out_stays_as_it_is() -> None:
     assert inject(sent, DEFAULTS).pod is sent
 
 
+def test_the_mirror_of_a_static_pod_stays_as_it_is_because_nothing_in_it_runs() -> None:
+    sent = pod({"kubernetes.io/config.mirror": "hash", "wait-barrier": "a"})
+    assert inject(sent, DEFAULTS).pod is sent
+
+
 @pytest.mark.parametrize(
     "labels,annotations,expected",
     [

@@ -98,6 +98,7 @@ MALFORMED = [
     with_object(b"1" * 10_000),
     with_object(b"7"),
     json.dumps(review(pod())).encode()[:-1],
+    with_object(b'{"x":[' + b"[]," * 1_000_000 + b"1]}"),
 ]
 
 
@@ -184,7 +185,7 @@ async def test_probes_and_metrics_say_how_it_is() -> None:
         ):
             assert f'konductor_webhook_reviews_total{{outcome="{outcome}",path="/{path}"}} 1.0' in text
         assert "konductor_webhook_certificate_expires_timestamp_seconds 1" in text
-        served.server.ending = True
+        served.server.state = "ending"
         assert await served.get("/readyz") == (503, "ending\n")
         served.server.certificate.looked_at -= served.server.stall_s + 1
         assert await served.get("/healthz") == (503, "stalled\n")
