@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote
 
 from aiohttp import ClientError, ClientTimeout
 from kubernetes.aio.client import ApiClient
@@ -79,7 +80,8 @@ class Cluster:
 
     async def job(self, namespace: str, name: str) -> dict[str, Any] | None:
         """Return a Job, or None if there is none."""
-        return await self._call("GET", f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}", within=IN_TIME)
+        path = f"/apis/batch/v1/namespaces/{quote(namespace, safe='')}/jobs/{quote(name, safe='')}"
+        return await self._call("GET", path, within=IN_TIME)
 
     async def secret(self) -> tuple[dict[str, bytes], str] | None:
         """Return the Secret's data and its version, or None if there is none."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from webhook.cluster import ApiError
 from webhook.environment import JOB_INDEX, JOB_UID
-from webhook.shapes import items, mapping
+from webhook.shapes import mapping, named, text
 
 if TYPE_CHECKING:
     from webhook.cluster import Cluster
@@ -30,10 +30,11 @@ class Jobs:
     async def completions(self, namespace: str, pod: Json) -> int | None:
         """Return the completions of the Job that makes `pod`, 0 for a work queue; None if it has none or nobody knows.
 
-        Pods of Indexed Jobs are not asked about: their index says all.
+        Pods of Indexed Jobs are not asked about: their index says all. Raises `InvalidInput` for metadata that no API
+        server sends.
         """
         metadata = mapping(pod, "metadata")
-        uid = mapping(metadata, "labels", "metadata.").get(JOB_UID)
+        uid = text(mapping(metadata, "labels", "metadata."), JOB_UID, "metadata.labels.")
         if not isinstance(uid, str) or JOB_INDEX in mapping(metadata, "annotations", "metadata."):
             return None
         if uid not in self._known:
@@ -60,5 +61,5 @@ class Jobs:
 
 def _owner(metadata: Json, uid: str) -> str | None:
     """Return the name of the Job with this uid that made the pod."""
-    owners: list[Any] = items(metadata, "ownerReferences", "metadata.")
+    owners = named(metadata, "ownerReferences", "metadata.")
     return next((str(each["name"]) for each in owners if each.get("kind") == "Job" and each.get("uid") == uid), None)

@@ -100,5 +100,8 @@ def _warnings(wanted: Coordination, maker: Json, *, is_job: bool) -> list[str]:
     if overran := overrun(wanted, maker.get("activeDeadlineSeconds"), ends="the Job"):
         found.append(overran)
     if several and wanted.arrives and wanted.arrive_on == "start" and maker.get("completionMode") != "Indexed":
-        found.append("the pods of this Job arrive as one: with completionMode: Indexed each index arrives by itself")
+        found.append(
+            "each pod of this Job arrives by itself, and once more where one takes the place of another: "
+            "with completionMode: Indexed each index arrives once"
+        )
     return found

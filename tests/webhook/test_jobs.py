@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import kmock
+import pytest
 
+from konductor_core.errors import InvalidInput
 from tests.webhook.api import Api, cluster_of
 from tests.webhook.pods import INDEX, JOB, pod
 from webhook.jobs import Jobs
@@ -56,6 +58,28 @@ async def test_nobody_is_asked_about_a_pod_of_no_job_or_with_an_index() -> None:
         jobs = Jobs(cluster)
         assert await jobs.completions("etl", pod()) is None
         assert await jobs.completions("etl", made_by(**{INDEX: "0"})) is None
+
+
+async def test_a_name_that_is_a_path_leads_nowhere_else() -> None:
+    api = api_with({"completions": 3})
+    async with cluster_of(api) as cluster:
+        assert await Jobs(cluster).completions("etl", made_by("../../etl/jobs/load")) is None
+        assert await Jobs(cluster).completions("x/../etl", made_by()) is None
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"labels": {"batch.kubernetes.io/controller-uid": ["job-uid"]}},
+        {"labels": 5},
+        {"labels": JOB, "ownerReferences": [5]},
+        {"labels": JOB, "ownerReferences": [{"kind": "Job", "uid": "job-uid"}]},
+    ],
+)
+async def test_metadata_that_no_api_server_sends_is_refused(metadata: dict[str, Any]) -> None:
+    async with cluster_of(api_with({})) as cluster:
+        with pytest.raises(InvalidInput):
+            await Jobs(cluster).completions("etl", {"metadata": metadata})
 
 
 async def test_an_api_that_does_not_answer_costs_the_number_and_not_the_pod() -> None:

@@ -129,7 +129,7 @@ WARNED: list[tuple[str, dict[str, str], dict[str, Any], str]] = [
         "CronJob",
         {"arrive-barrier": "a", "arrive-on": "start"},
         {"completions": 3},
-        "the pods of this Job arrive as one: with completionMode: Indexed each index arrives by itself",
+        "and once more where one takes the place of another: with completionMode: Indexed each index arrives once",
     ),
 ]
 
