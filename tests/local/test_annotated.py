@@ -115,7 +115,10 @@ def test_arrivals_come_with_the_end_and_count_once_for_each_index(local: Local, 
         job("many", "true", job={"completions": 2, "completionMode": "Indexed", "parallelism": 2}), arrive_barrier="b"
     )
     plain = annotated(job("one", "true"), arrive_barrier="b")
-    failing = annotated(bare_pod("bad", "exit 1"), arrive_barrier="b", arrive_on="completion")
+    others = (
+        "until koncli barrier status b -o json | grep -q '\"arrived\": 4'; do sleep 0.1; done"  # a failure ends all
+    )
+    failing = annotated(bare_pod("bad", f"{others}; exit 1"), arrive_barrier="b", arrive_on="completion")
     succeeding = annotated(bare_pod("sad", "exit 1"), arrive_barrier="b")
     starting = annotated(bare_pod("early", "true"), arrive_barrier="b", arrive_on="start")
     waiting = annotated(job("last", "true"), wait_barrier="b")
