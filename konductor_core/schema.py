@@ -13,6 +13,7 @@ from konductor_core.identity import GROUP, VERSION, Kind
 from konductor_core.models.base import Column, json_name, shape_of
 from konductor_core.models.lease import LeasePhase
 from konductor_core.models.mutex import MutexPhase
+from konductor_core.models.once import OncePhase
 from konductor_core.models.registry import SPECS, STATUSES
 from konductor_core.models.rwmutex import RWMutexPhase
 from konductor_core.models.semaphore import SemaphorePhase
@@ -246,6 +247,10 @@ _DERIVED: Final[dict[Kind, dict[str, Any]]] = {
         "phase": _phase(RWMutexPhase, "WriteLocked with a writer, ReadLocked with readers."),
         "writer": _shown("string", "Who writes; absent if nobody does."),
         "readers": _shown("integer", "How many read."),
+    },
+    Kind.ONCE: {
+        "phase": _phase(OncePhase, "Done for good, Running while somebody has the lease to run it, else Pending."),
+        "executor": _shown("string", "Who runs it, or has done it; absent if nobody does."),
     },
 }
 """What a status shows beside its model's fields."""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from koncli.local.expand import Sources
     from koncli.local.fields import Refusals
     from koncli.local.host import Host
-    from koncli.local.podspec import Container, PodSpec, Variable
+    from koncli.local.podenv import Variable
+    from koncli.local.podspec import Container, PodSpec
 
 _NOBODY = Identity("pod", "default", "uid", "node", 0)
 

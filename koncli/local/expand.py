@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from koncli.local.podspec import Container, PodSpec, Reference
+    from koncli.local.podenv import Reference
+    from koncli.local.podspec import Container, PodSpec
 
 _REFERENCE = re.compile(r"\$\$|\$\(([^()$]*)\)")
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")

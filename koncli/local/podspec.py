@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from koncli.local.podenv import Import, Variable, read_imports, read_variable
 from koncli.local.podvolumes import Volume, VolumeMount, read_mounts, read_volumes
 from koncli.local.startup import Probe, read_probe
 from konductor_core.annotations import SCHEDULING_GATE
@@ -45,35 +46,6 @@ _IGNORED_IN_POD = (
     "tolerations", "topologySpreadConstraints",
 )  # fmt: skip
 _SILENT_IN_POD = ("enableServiceLinks", "os", "schedulerName", "setHostnameAsFQDN", "subdomain")
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Where a variable's value comes from: `source` is "field", "config" or "secret"."""
-
-    source: str
-    name: str
-    key: str = ""
-    optional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One entry of `env`: a value in which `$(NAME)` is expanded, or a reference."""
-
-    name: str
-    value: str = ""
-    reference: Reference | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Import:
-    """One entry of `envFrom`: all keys of a ConfigMap or Secret, with a prefix."""
-
-    source: str
-    name: str
-    prefix: str = ""
-    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +175,8 @@ def _read_container(fields: Fields, volumes: Mapping[str, Volume], *, init: bool
         name=name,
         command=command,
         args=fields.strings("args"),
-        env=tuple(_read_variable(each) for each in fields.children("env")),
-        env_from=tuple(each for entry in fields.children("envFrom") for each in _read_imports(entry)),
+        env=tuple(read_variable(each) for each in fields.children("env")),
+        env_from=tuple(each for entry in fields.children("envFrom") for each in read_imports(entry)),
         mounts=read_mounts(fields, volumes),
         workdir=fields.text("workingDir"),
         sidecar=sidecar,
@@ -217,44 +189,3 @@ def _read_container(fields: Fields, volumes: Mapping[str, Volume], *, init: bool
 
 def _image(image: str) -> str:
     return f"the image {image}" if image else "the image"
-
-
-def _read_variable(fields: Fields) -> Variable:
-    name, value = fields.text("name"), fields.text("value")
-    if not name or "=" in name:
-        fields.refuse("name", "a variable needs a name without =")
-    reference = _read_reference(fields.child("valueFrom")) if "valueFrom" in fields else None
-    fields.ignore("valueFrom", note=False)
-    fields.done()
-    return Variable(name, value, reference)
-
-
-def _read_reference(fields: Fields) -> Reference | None:
-    found = None
-    if "fieldRef" in fields:
-        ref = fields.child("fieldRef")
-        found = Reference("field", ref.text("fieldPath"))
-        ref.ignore("apiVersion", note=False)
-        ref.done()
-    for field, source in (("configMapKeyRef", "config"), ("secretKeyRef", "secret")):
-        if field in fields:
-            ref = fields.child(field)
-            found = Reference(source, ref.text("name"), ref.text("key"), ref.flag("optional"))
-            ref.done()
-    fields.unsupported({"resourceFieldRef": "resources are not limited here", "fileKeyRef": "can't be had here"})
-    fields.ignore("fieldRef", "configMapKeyRef", "secretKeyRef", note=False)
-    fields.done()
-    return found
-
-
-def _read_imports(fields: Fields) -> list[Import]:
-    found = []
-    prefix = fields.text("prefix")
-    for field, source in (("configMapRef", "config"), ("secretRef", "secret")):
-        if field in fields:
-            ref: Any = fields.child(field)
-            found.append(Import(source, ref.text("name"), prefix, ref.flag("optional")))
-            ref.done()
-    fields.ignore("configMapRef", "secretRef", note=False)
-    fields.done()
-    return found

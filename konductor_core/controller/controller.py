@@ -264,5 +264,5 @@ class Controller:
             "backlog": self.agenda.backlog(),
             "objects": self.metrics.summary(),
             "secondsSinceSweep": None if swept is None else round(now - swept, 1),
-            "problems": self._stuck() + self._unready(),
+            "problems": [*self._stuck(), *self._unready(), *filter(None, [self.connections.problem])],
         }

@@ -1,6 +1,7 @@
 """A replica in a process of its own, for the tests of leadership: it says when it begins and ends to lead.
 
-It is given a URL and a TTL in seconds, and prints `ready`, `leads` and `stops`, each with the monotonic time.
+It is given a URL and a TTL in seconds, and prints `ready`, `leads` and `stops`, each with the fencing
+token and the monotonic time.
 """
 
 from __future__ import annotations
@@ -20,20 +21,21 @@ def say(word: str) -> None:
     sys.stdout.flush()
 
 
-async def work() -> None:
-    say("leads")
-    try:
-        await asyncio.Event().wait()
-    finally:
-        say("stops")
-
-
 async def main(url: str, ttl: float) -> None:
     settings = Settings.load({"redis_url": url, "namespace": "konductor-system"})
     async with Store(settings) as store:
-        leading = asyncio.create_task(Leader(store, settings, work, ttl=ttl).run())
+
+        async def work() -> None:
+            say(f"leads {leader.token}")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                say(f"stops {leader.token}")
+
+        leader = Leader(store, settings, work, ttl=ttl)
+        leading = asyncio.create_task(leader.run())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, leading.cancel)
-        say("ready")
+        say("ready 0")
         await asyncio.wait({leading})
 
 

@@ -165,7 +165,8 @@ async def test_without_rights_on_users_nothing_is_handed_out_and_everybody_is_to
         await label(stage, "etl")
         await eventually(lambda: stage.api.events(NAME), "an Event says so")
         assert "set the tenancy to shared" in stage.api.events(NAME)[0]["message"]
-        assert "does not let the controller run ACL SETUSER" in controller.connections.problem
+        _, status = await stage.get(controller, "/status")
+        assert "does not let the controller run ACL SETUSER" in status
         assert secret(stage) == {}
 
 

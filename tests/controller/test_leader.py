@@ -23,19 +23,22 @@ if TYPE_CHECKING:
     from tests.servers import Server
 
 TTL = 3.0
+LONG = 30.0
+"""Seconds: longer than any test waits for anything."""
 
 
 class Replica:
     """One process; `spans` are the times for which it led, the last one open-ended while it leads."""
 
-    def __init__(self, url: str, pod: str) -> None:
+    def __init__(self, url: str, pod: str, ttl: float) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.controller.replica", url, str(TTL)],
+            [sys.executable, "-m", "tests.controller.replica", url, str(ttl)],
             env={**os.environ, "POD_NAME": pod, "HOSTNAME": "host", "KONDUCTOR_CONNECT_TIMEOUT": "1s"},
             stdout=subprocess.PIPE,
             text=True,
         )
         self.ready = False
+        self.token = ""
         self.spans: list[list[float]] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -43,7 +46,7 @@ class Replica:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            word, moment = line.split()
+            word, self.token, moment = line.split()
             if word == "ready":
                 self.ready = True
             elif word == "leads":
@@ -65,15 +68,15 @@ class Replica:
 
 
 class Start(Protocol):
-    def __call__(self, server: Server, pod: str) -> Replica: ...
+    def __call__(self, server: Server, pod: str, ttl: float = TTL) -> Replica: ...
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
     with ExitStack() as stack:
 
-        def make(server: Server, pod: str) -> Replica:
-            replica = Replica(server.url, pod)
+        def make(server: Server, pod: str, ttl: float = TTL) -> Replica:
+            replica = Replica(server.url, pod, ttl)
             stack.callback(replica.end)
             until(lambda: replica.ready, "the replica runs")
             return replica
@@ -82,15 +85,15 @@ def start() -> Iterator[Start]:
 
 
 def test_a_standby_leads_as_soon_as_the_leader_ends_in_order(any_server: Server, start: Start) -> None:
-    first = start(any_server, "one")
+    first = start(any_server, "one", LONG)
     until(lambda: first.leads, "the first leads")
-    second = start(any_server, "two")
+    second = start(any_server, "two", LONG)
     with Konductor(any_server.url, namespace="konductor-system") as k:
         until(lambda: k.semaphore("konductor-controller").status().waiting, "the second waits")
     assert not second.leads
     first.end(signal.SIGTERM)
     until(lambda: second.leads, "the second leads")
-    assert 0 < second.spans[0][0] - first.spans[0][1] < 1.0
+    assert 0 < second.spans[0][0] - first.spans[0][1] < LONG / 3
 
 
 def test_a_standby_takes_over_from_a_dead_leader_within_the_ttl(any_server: Server, start: Start) -> None:
@@ -100,17 +103,16 @@ def test_a_standby_takes_over_from_a_dead_leader_within_the_ttl(any_server: Serv
     died = time.monotonic()
     first.end()
     until(lambda: second.leads, "the second leads")
-    assert second.spans[0][0] - died < TTL + 1.0
+    assert second.spans[0][0] - died < TTL + 3.0
 
 
-def test_a_container_that_was_started_again_goes_on_at_once(any_server: Server, start: Start) -> None:
-    first = start(any_server, "one")
+def test_a_container_that_was_started_again_goes_on_with_what_its_pod_holds(any_server: Server, start: Start) -> None:
+    first = start(any_server, "one", LONG)
     until(lambda: first.leads, "it leads")
     first.end()
-    died = time.monotonic()
-    again = start(any_server, "one")
+    again = start(any_server, "one", LONG)
     until(lambda: again.leads, "it leads again")
-    assert again.spans[0][0] - died < TTL * 2 / 3
+    assert again.token == first.token
 
 
 def test_a_leader_that_cannot_renew_stops_before_its_lease_ends(fresh_server: FreshServer, start: Start) -> None:

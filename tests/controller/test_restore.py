@@ -38,14 +38,14 @@ async def test_holders_that_renew_hold_on_and_waiters_come_after_them(any_server
         await stage.api.apply(S, "s", {"permits": 3})
         await stage.shown("s", S, available=3)
         semaphore = stage.konductor.semaphore("s")
-        leases = [await semaphore.acquire(holder=f"h{n}", ttl="3s", renew=True) for n in range(2)]
+        leases = [await semaphore.acquire(holder=f"h{n}", ttl="5s", renew=True) for n in range(2)]
         forever = await semaphore.acquire(holder="for-ever", ttl="0s", force=True)
         waiting = asyncio.create_task(pods.acquire(stage, "next", wait=True))
         await stage.shown("s", S, inUse=3, waiting=1)
         before, epoch = await held(stage), stage.api.status(S, "s")["epoch"]
         wipe(any_server)
-        await eventually(lambda: same(stage, before), "the same hold under the same tokens", 3.0)
-        ttl_passed = asyncio.create_task(asyncio.sleep(3.5))
+        await eventually(lambda: same(stage, before), "the same hold under the same tokens", 5.0)
+        ttl_passed = asyncio.create_task(asyncio.sleep(5.5))
         await ttl_passed  # nothing else shows that a lease has outlived its ttl
         assert not any(lease.lost.is_set() for lease in leases)
         assert await held(stage) == before

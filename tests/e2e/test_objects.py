@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from konductor_core.identity import Kind
+from konductor_core.models import SPECS, STATUSES
 from tests.e2e.cluster import Document, Namespace, kubectl, pod
 from tests.servers import until
 
@@ -25,7 +27,7 @@ def semaphore(name: str, **spec: Any) -> Document:
 
 def _object(kind: str, name: str, spec: Mapping[str, Any]) -> Document:
     metadata = {"name": name, "labels": LABELS}
-    return {"apiVersion": "konductor.io/v1", "kind": kind, "metadata": metadata, "spec": dict(spec)}
+    return {"apiVersion": "konductor.io/v1", "kind": str(kind), "metadata": metadata, "spec": dict(spec)}
 
 
 def test_kubectl_shows_how_far_a_barrier_is_and_what_a_semaphore_has_left(namespace: Namespace) -> None:
@@ -43,10 +45,26 @@ def test_kubectl_shows_how_far_a_barrier_is_and_what_a_semaphore_has_left(namesp
     ]
 
 
+NEEDED: dict[Kind, dict[str, Any]] = {Kind.BARRIER: {"expected": 1}, Kind.SEMAPHORE: {"permits": 1}}
+"""What a spec must have; those of other kinds may be empty."""
+
+
 def test_get_konductor_lists_all_kinds(namespace: Namespace) -> None:
-    namespace.apply(barrier("b", expected=1), semaphore("s", permits=1))
+    namespace.apply(*(_object(kind, "x", NEEDED.get(kind, {})) for kind in SPECS))
     listed = namespace("get", "konductor", "-o", "name").split()
-    assert listed == ["barrier.konductor.io/b", "semaphore.konductor.io/s"]
+    assert set(listed) == {f"{kind.key}.konductor.io/x" for kind in SPECS}
+
+
+@pytest.mark.parametrize("kind", SPECS)
+def test_every_kind_is_taken_up_and_shown_by_its_short_name_in_its_own_columns(
+    kind: Kind, namespace: Namespace
+) -> None:
+    namespace.apply(_object(kind, "x", NEEDED.get(kind, {})))
+    namespace("wait", "--for=condition=Ready", f"{kind.plural}.konductor.io/x", "--timeout=30s")
+    header, row = namespace("get", f"{kind.short}.konductor.io").splitlines()
+    titles = [column.title.upper() for column in STATUSES[kind].columns]
+    assert header.split() == ["NAME", *titles, "AGE"]
+    assert namespace.get(f"{kind.plural}.konductor.io/x")["status"]["phase"] in row
 
 
 @pytest.mark.parametrize("path", ["barrier.spec.quorum", "semaphore.spec.ttl", "barrier.status.arrivals", "sem.spec"])
