@@ -71,7 +71,7 @@ SCRIPTS: Final = _table(
     (
         "permit_import",
         PERMIT_KEYS,
-        "owner labels permits ttl policy bypass epoch created (holder token permits since ttl pod uid node)*",
+        "owner labels permits ttl policy bypass epoch created done by result leases*",
         "code next_change_ms epoch owner restored",
     ),
     (
@@ -127,6 +127,12 @@ SCRIPTS: Final = _table(
             "code next_change_ms epoch cycle counter anonymous phase",
         )
         for verb in ("add", "done")
+    ),
+    (
+        "waitgroup_import",
+        WAITGROUP_KEYS,
+        "owner labels epoch created round added anonymous done (member at_ms)*",
+        "code next_change_ms epoch owner restored",
     ),
     ("waitgroup_define", WAITGROUP_KEYS, "owner labels", "code next_change_ms epoch owner"),
     (

@@ -1,6 +1,7 @@
--- Brings back an object that Redis has lost, as it was last seen: its epoch, and each lease for one whole ttl more.
+-- Brings back an object that Redis has lost, as it was last seen: its epoch, each lease for one whole ttl more, and
+-- what was done once. Each of the leases is: holder token permits since ttl pod uid node.
 -- KEYS: dirty index seq meta leases weights queue ageing waiting events
--- ARGV: owner labels permits ttl policy bypass epoch created (holder token permits since ttl pod uid node)*
+-- ARGV: owner labels permits ttl policy bypass epoch created done by result leases*
 -- REPLY: code next_change_ms epoch owner restored
 -- GUARANTEE: acts only where there is no such object, and brings back no lease released since and no life ended since.
 --@include lib/codes
@@ -9,14 +10,14 @@ local ROW = 8
 
 local owner, labels, policy, epoch = ARGV[1], ARGV[2], ARGV[5], ARGV[7]
 local permits, ttl, bypass = whole(3, 'permits', 0), whole(4, 'ttl', 0), whole(6, 'bypass', 0)
-local created = whole(8, 'created', 0)
+local created, done = whole(8, 'created', 0), whole(9, 'done', 0)
 local object = object_at(4)
 local restored = 0
 
 -- The leases to bring back: rows of ARGV, checked before the first write.
 local function rows()
   local list = {}
-  for i = 9, #ARGV, ROW do
+  for i = 12, #ARGV, ROW do
     list[#list + 1] = {
       holder = ARGV[i], token = whole(i + 1, 'token', 0), permits = whole(i + 2, 'permits', 1),
       since = whole(i + 3, 'since', 0), ttl = whole(i + 4, 'lease ttl', 0), pod = ARGV[i + 5], uid = ARGV[i + 6],
@@ -66,6 +67,10 @@ local function revive(leases)
   call('HSET', object.meta, 'owner', owner, 'labels', labels, 'permits', text(permits), 'ttl', text(ttl), 'policy',
     policy, 'bypass', text(bypass), 'epoch', epoch, 'created', text(created))
   call('SADD', KEYS[2], object.id)
+  if done > 0 then
+    object.done = text(done)
+    call('HSET', object.meta, 'done', object.done, 'executor', ARGV[10], 'sealed', '', 'result', ARGV[11])
+  end
   for _, lease in ipairs(leases) do
     if not was_released(lease) then
       bring_back(lease)

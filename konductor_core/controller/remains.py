@@ -6,23 +6,26 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from konductor_core.durations import to_ms
-from konductor_core.flows.imports import BarrierRemains, LeaseRemains, PermitRemains
-from konductor_core.models import BarrierSpec, LockSpec, SemaphoreSpec
+from konductor_core.flows.imports import BarrierRemains, LeaseRemains, PermitRemains, WaitGroupRemains
+from konductor_core.models import BarrierSpec, LockSpec, SemaphoreSpec, WaitGroupSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from konductor_core.flows.imports import Remains
     from konductor_core.models import Spec
 
 __all__ = ["remains_of"]
 
 
-def remains_of(status: Mapping[str, Any], spec: Spec) -> tuple[PermitRemains | BarrierRemains | None, str]:
+def remains_of(status: Mapping[str, Any], spec: Spec) -> tuple[Remains | None, str]:
     """Return what can be restored under a spec, None for nothing; and what is lost for good, as half a sentence."""
     if not status.get("epoch") or not status.get("createdAt"):
         return None, ""
     if isinstance(spec, SemaphoreSpec | LockSpec):
         return _permits(status, spec)
+    if isinstance(spec, WaitGroupSpec):
+        return _waitgroup(status)
     if isinstance(spec, BarrierSpec) and spec.cyclic == ("cycle" in status):
         return _barrier(status)
     return None, ""  # a barrier that becomes cyclic, or ceases to be, starts again
@@ -44,7 +47,35 @@ def _permits(status: Mapping[str, Any], spec: SemaphoreSpec | LockSpec) -> tuple
     )
     missing = int(status.get("holdersTotal", 0)) - len(leases)
     losses = f"{missing} of its {missing + len(leases)} leases, which its status did not list, have ended"
-    return PermitRemains(status["epoch"], moment(status["createdAt"]), leases), losses if missing > 0 else ""
+    remains = PermitRemains(
+        status["epoch"],
+        moment(status["createdAt"]),
+        leases,
+        done_ms=moment(status["doneAt"]) if "doneAt" in status else 0,
+        executor=status.get("completedBy", ""),
+        result=status.get("result", ""),
+    )
+    return remains, losses if missing > 0 else ""
+
+
+def _waitgroup(status: Mapping[str, Any]) -> tuple[WaitGroupRemains, str]:
+    members = tuple((each["id"], moment(each["at"])) for each in status.get("members") or [])
+    remains = WaitGroupRemains(
+        epoch=status["epoch"],
+        created_ms=moment(status["createdAt"]),
+        round=int(status["round"]),
+        added=int(status["added"]),
+        anonymous=int(status["anonymous"]),
+        done_ms=moment(status["doneAt"]) if "doneAt" in status else 0,
+        members=members,
+    )
+    losses = []
+    missing = int(status.get("membersTotal", 0)) - len(members)
+    if missing > 0:
+        losses.append(f"{missing} of its {missing + len(members)} members, which its status did not list, are gone")
+    if status.get("finishedTotal"):
+        losses.append("which names were done is not known any more")
+    return remains, " and ".join(losses)
 
 
 def _barrier(status: Mapping[str, Any]) -> tuple[BarrierRemains, str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from konductor_core.config import Settings
     from konductor_core.flows.barriers import Arrived
-    from konductor_core.flows.imports import BarrierRemains, PermitRemains
+    from konductor_core.flows.imports import Remains
     from konductor_core.flows.objects import Defined
     from konductor_core.flows.upkeep import Latch, Life
     from konductor_core.flows.waitgroups import Counted
@@ -107,9 +107,7 @@ class Store:
         """Return the time of the server that has a namespace, or the controller's own."""
         return await self.driver.run(upkeep.now_ms(namespace or self._system))
 
-    async def restore(
-        self, key: Key, spec: Spec, labels: Mapping[str, str], owner: str, remains: PermitRemains | BarrierRemains
-    ) -> bool:
+    async def restore(self, key: Key, spec: Spec, labels: Mapping[str, str], owner: str, remains: Remains) -> bool:
         """Bring an object back; False if there is one, or if it was deleted a moment ago."""
         return await self.driver.run(imports.restore(_keys(key), cast("Any", spec), labels, owner, remains))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from konductor_core.codes import Code
 from konductor_core.flows.objects import arguments
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from konductor_core.keys import ObjectKeys
     from konductor_core.models import Spec
 
-__all__ = ["BarrierRemains", "LeaseRemains", "PermitRemains", "restore"]
+__all__ = ["BarrierRemains", "LeaseRemains", "PermitRemains", "Remains", "WaitGroupRemains", "restore"]
 
 PERMITS: Final = SCRIPTS["permit_import"]
 BARRIER: Final = SCRIPTS["barrier_import"]
+WAITGROUP: Final = SCRIPTS["waitgroup_import"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ class PermitRemains:
     epoch: str
     created_ms: int
     leases: tuple[LeaseRemains, ...] = ()
+    done_ms: int = 0
+    """Of what is done once: when that was, and by whom; 0 if it is not."""
+    executor: str = ""
+    result: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +64,28 @@ class BarrierRemains:
     cycle: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class WaitGroupRemains:
+    """What was last seen of a wait group; `members` are the names that were not done, and since when."""
+
+    epoch: str
+    created_ms: int
+    round: int
+    added: int
+    anonymous: int
+    done_ms: int = 0
+    members: tuple[tuple[str, int], ...] = ()
+
+
+Remains: TypeAlias = "PermitRemains | BarrierRemains | WaitGroupRemains"
+
+
 def restore(
     keys: ObjectKeys,
     spec: Spec,
     labels: Mapping[str, str],
     owner: str,
-    remains: PermitRemains | BarrierRemains,
+    remains: Remains,
 ) -> Flow[bool]:
     """Bring an object back under this spec, and say whether that was done: not if there is one, or if it was deleted.
 
@@ -74,13 +95,16 @@ def restore(
     head = (owner, text, *arguments(spec), remains.epoch, remains.created_ms)
     if isinstance(remains, PermitRemains):
         answer = yield Call(PERMITS, keys.permits, (*head, *_leases(remains)))
+    elif isinstance(remains, WaitGroupRemains):
+        tail = (remains.round, remains.added, remains.anonymous, remains.done_ms, *_flat(remains.members))
+        answer = yield Call(WAITGROUP, keys.latch, (*head, *tail))
     else:
         answer = yield Call(BARRIER, keys.latch, (*head, *_latch(remains)))
     return bool(answer.reply[0] == Code.RESTORED)
 
 
 def _leases(remains: PermitRemains) -> list[str | int]:
-    row: list[str | int] = []
+    row: list[str | int] = [remains.done_ms, remains.executor, remains.result]
     for each in remains.leases:
         row += (each.holder, each.token, each.permits, each.since_ms, each.ttl_ms, each.pod, each.uid, each.node)
     return row
@@ -88,6 +112,8 @@ def _leases(remains: PermitRemains) -> list[str | int]:
 
 def _latch(remains: BarrierRemains) -> list[str | int]:
     row: list[str | int] = [remains.phase, remains.decided_ms, remains.reason, remains.cycle]
-    for arrival in remains.arrivals:
-        row += arrival
-    return row
+    return row + _flat(remains.arrivals)
+
+
+def _flat(rows: tuple[tuple[str, int], ...]) -> list[str | int]:
+    return [part for row in rows for part in row]

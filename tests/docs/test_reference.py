@@ -37,6 +37,7 @@ spec:
     "bin/greet": "#!/bin/sh\necho hello\n",
     "bin/curl": "#!/bin/sh\necho got $2\n",
     "migrate.sh": "#!/bin/sh\necho migrated $1\n",
+    "scheduler": "#!/bin/sh\necho scheduling\n",
     "load.sh": "#!/bin/sh\necho loaded $1\n",
 }
 """Files and programs that the examples are about."""
@@ -102,6 +103,7 @@ def test_the_examples_of_the_reference_work(pages: Runner) -> None:
 def _prepare(k: Konductor, example: str) -> None:
     """Make what the example is about, as if nothing had happened yet."""
     labels = {"pipeline": "etl-demo"}
+    _prepare_locks(k, example, labels)
     for name in ("extract-complete", "my-barrier"):
         k.barrier(name).define(expected=1, labels=labels)
         k.barrier(name).arrive("a")
@@ -129,6 +131,17 @@ def _prepare(k: Konductor, example: str) -> None:
         semaphore.reset()
         for holder in ("laptop", "worker-7"):
             semaphore.acquire(holder=holder)
+
+
+def _prepare_locks(k: Konductor, example: str, labels: dict[str, str]) -> None:
+    """Make the leases and locks that the example is about: held where it ends that, else free."""
+    named = {"scheduler-leader": k.lease, "schema-migration": k.mutex, "warehouse": k.rwmutex}
+    for name, make in {**named, "my-lease": k.lease, "my-mutex": k.mutex, "my-rwmutex": k.rwmutex}.items():
+        handle = make(name)
+        handle.define(labels=labels)
+        handle.reset()
+        if re.search(r" (renew|release|force-release|unlock|holders) ", example):
+            handle.take(1, holder="replica-1" if "replica-1" in example else "laptop")
 
 
 def _with_an_end(example: str) -> tuple[str, int]:

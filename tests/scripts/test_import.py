@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from konductor_core import LeaseLost
+from konductor_core import AlreadyDone, LeaseLost
 from konductor_core.codes import Code
 from konductor_core.flows import imports
-from konductor_core.flows.imports import BarrierRemains, LeaseRemains, PermitRemains
+from konductor_core.flows.imports import BarrierRemains, LeaseRemains, PermitRemains, WaitGroupRemains
 from konductor_core.identity import Kind
 from konductor_core.models import BarrierSpec, BarrierStatus, SemaphoreSpec, SemaphoreStatus
 
@@ -313,3 +313,72 @@ def test_five_thousand_arrivals_come_back_at_once(bench: Bench) -> None:
     arrivals = tuple((f"job/{n}", n) for n in range(5_000))
     restore_barrier(bench, BarrierSpec(expected=6_000), BarrierRemains("1", 1, "Waiting", arrivals))
     assert bench.k.barrier("b").status().arrived == 5_000
+
+
+# ----------------------------------------------------------- once, wait groups
+
+
+def test_what_was_done_once_stays_done(bench: Bench) -> None:
+    once = bench.k.once("o")
+    once.define(ttl="30s")
+    once.begin(timeout=0, holder="a").complete("version 7")
+    before = once.status()
+    bench.client.flushall()
+    what = PermitRemains(before.epoch, before.created_ms, (), before.done_ms or 0, "a", "version 7")
+    assert bench.k.driver.run(imports.restore(bench.keys("o", Kind.ONCE), before.spec, {}, OWNER, what))
+    after = once.status()
+    assert (after.phase, after.executor, after.result, after.done_ms) == ("Done", "a", "version 7", before.done_ms)
+    with pytest.raises(AlreadyDone):
+        once.begin(timeout=0, holder="b")
+
+
+def test_a_runner_goes_on_and_completes(bench: Bench) -> None:
+    once = bench.k.once("o")
+    once.define(ttl="30s")
+    run = once.begin(timeout=0, holder="a")
+    before = once.status()
+    bench.client.flushall()
+    lease = LeaseRemains("a", run.token, 1, before.holders[0].since_ms, 30_000)
+    what = PermitRemains(before.epoch, before.created_ms, (lease,))
+    assert bench.k.driver.run(imports.restore(bench.keys("o", Kind.ONCE), before.spec, {}, OWNER, what))
+    assert once.status().phase == "Running"
+    assert run.complete().counted
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_a_wait_group_is_where_it_was(bench: Bench, is_done: bool) -> None:  # noqa: FBT001 - a case
+    group = bench.k.waitgroup("g")
+    group.define()
+    group.add("a")
+    group.add(count=2)
+    group.done()
+    if is_done:
+        group.done()
+        group.done("a")
+    before = group.status()
+    bench.client.flushall()
+    members = tuple((each.id, each.at_ms) for each in before.members)
+    what = WaitGroupRemains(
+        before.epoch, before.created_ms, before.round, before.added, before.anonymous, before.done_ms or 0, members
+    )
+    keys = bench.keys("g", Kind.WAITGROUP)
+    assert bench.k.driver.run(imports.restore(keys, before.spec, {}, OWNER, what))
+    assert not bench.k.driver.run(imports.restore(keys, before.spec, {}, OWNER, what))
+    after = group.status()
+    assert (after.phase, after.counter, after.added, after.round) == (before.phase, before.counter, 3, 1)
+    assert (after.members, after.epoch, after.done_ms) == (before.members, before.epoch, before.done_ms)
+    if is_done:
+        assert group.wait(timeout=0).added == 3
+    else:
+        assert group.done("a").counter == 1
+        assert group.done().phase == "Done"
+
+
+def test_a_wait_group_that_was_deleted_since_is_not_brought_back(bench: Bench) -> None:
+    group = bench.k.waitgroup("g")
+    group.define()
+    before = group.status()
+    group.delete()
+    what = WaitGroupRemains(before.epoch, before.created_ms, 1, 0, 0)
+    keys = bench.keys("g", Kind.WAITGROUP)
+    assert not bench.k.driver.run(imports.restore(keys, before.spec, {}, OWNER, what))
