@@ -74,6 +74,8 @@ PANELS: Final = (
         "Barriers: open and failed",
         {"open": f"sum({_of('barrier_open')})", "failed": f"sum({_of('barrier_failed')})"},
     ),
+    Panel("Wait groups: not done yet", {_NAMED: _of("waitgroup_counter")}, width=12),
+    Panel("Wait groups: waiting", {_NAMED: _of("waitgroup_waiting")}, width=12),
     Panel(
         "From a change to the custom resource",
         {"median": _quantile("0.5", "lag_seconds"), "99 of 100": _quantile("0.99", "lag_seconds")},
@@ -121,7 +123,7 @@ def _datasource() -> dict[str, Any]:
 
 def _variable(label: str) -> dict[str, Any]:
     """Return a choice among the values of a label; names are those of the chosen namespaces."""
-    every = '__name__=~"konductor_semaphore_permits|konductor_barrier_expected"'
+    every = '__name__=~"konductor_(semaphore_permits|barrier_expected|waitgroup_counter)"'
     chosen = ',namespace=~"$namespace"' if label == "name" else ""
     return {
         "name": label,
