@@ -132,7 +132,7 @@ def _fields(status: WaitGroupStatus) -> list[tuple[str, str]]:
         ("Unnamed", str(status.anonymous) if status.anonymous else ""),
         ("Waiting", str(status.waiting)),
         ("Round", str(status.round) if status.round > 1 else ""),
-        ("Done", since(status, status.done_ms)),
+        ("Done", since(status, status.done_ms) if status.phase == "Done" else ""),
     ]
 
 

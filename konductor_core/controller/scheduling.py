@@ -20,7 +20,7 @@ from konductor_core.controller.view import Key, Pod
 from konductor_core.coordination import Coordination
 from konductor_core.durations import SECOND, about
 from konductor_core.errors import InvalidInput, Unavailable
-from konductor_core.models import BarrierStatus
+from konductor_core.models import BarrierStatus, OnceStatus, WaitGroupStatus
 
 if TYPE_CHECKING:
     from konductor_core.controller.cluster import Cluster
@@ -50,7 +50,7 @@ class _Gated:
 
 
 class Scheduling:
-    """Takes the gates off. It must be told of every snapshot of a barrier: `note`."""
+    """Takes the gates off. It must be told of every snapshot of what pods wait for: `note`."""
 
     def __init__(self, view: View, cluster: Cluster, store: Store, notices: Notices) -> None:
         self._view = view
@@ -71,11 +71,17 @@ class Scheduling:
         await self._agenda.run()
 
     def note(self, key: Key, status: Status | None) -> None:
-        """Take note of a barrier: whoever waits for it is looked at when it has opened or failed."""
-        if not isinstance(status, BarrierStatus):
-            self._shown.pop(key, None)
-            return
-        shown = (status.phase, status.last_opened_cycle)
+        """Take note of what pods wait for: whoever waits for it is looked at when it has opened or failed."""
+        match status:
+            case BarrierStatus():
+                shown: tuple[str, int | None] = (status.phase, status.last_opened_cycle)
+            case WaitGroupStatus():
+                shown = (status.phase, status.round)
+            case OnceStatus():
+                shown = (status.phase, None)
+            case _:
+                self._shown.pop(key, None)
+                return
         if self._shown.get(key) != shown:
             self._shown[key] = shown
             for name, gated in self._gated.items():

@@ -111,7 +111,10 @@ def life(keys: ObjectKeys) -> Flow[Life | None]:
 
 
 class Latch(NamedTuple):
-    """How far a barrier is: its phase, the last cycle that opened (0 for none) and when in ms, and why it failed."""
+    """How far a latch is: its phase, the last cycle that opened (0 for none) and when in ms, and why it failed.
+
+    In the words of a barrier: a wait group without members left is `Open`, and so is what was done once.
+    """
 
     phase: str
     last_cycle: int
@@ -121,13 +124,20 @@ class Latch(NamedTuple):
 
     def is_open(self, since_ms: int, cycle_then: int) -> bool:
         """Whether it lets through who came at `since_ms`, when `cycle_then` was the last that had opened."""
-        if not self.cyclic:
+        if self.phase == "Open" or not self.cyclic:
             return self.phase == "Open"
         return self.last_cycle > cycle_then or 0 < since_ms <= self.opened_ms
 
 
 def latch(keys: ObjectKeys) -> Flow[Latch | None]:
-    """Return how far a barrier is, None if it does not exist. A deadline that has passed may not show yet."""
+    """Return how far a latch is, None if it does not exist. A deadline that has passed may not show yet."""
+    if keys.kind is Kind.ONCE:
+        epoch, done = yield Command(("HMGET", keys.meta, "epoch", "done"))
+        return Latch("Open" if done else "Waiting", 0, int(done or 0), "", cyclic=False) if epoch else None
+    if keys.kind is Kind.WAITGROUP:
+        phase, cycle, done = yield Command(("HMGET", keys.meta, "phase", "lastcycle", "done"))
+        is_done = "Open" if phase == "Done" else "Waiting"
+        return Latch(is_done, int(cycle or 0), int(done or 0), "", cyclic=True) if phase else None
     row = yield Command(("HMGET", keys.meta, "phase", "lastcycle", "opened", "reason", "cyclic"))
     phase, cycle, opened, reason, cyclic = row
     return Latch(phase, int(cycle or 0), int(opened or 0), reason or "", cyclic == "1") if phase else None

@@ -20,7 +20,6 @@ end
 local function begin_round(object)
   if object.state.phase == 'Done' then
     change(object, 'cycle', text(number(object, 'cycle') + 1))
-    change(object, 'done', '')
   end
   change(object, 'phase', 'Waiting')
 end

@@ -62,6 +62,25 @@ async def test_what_opened_while_no_controller_ran_lets_go_at_the_start(any_serv
             await eventually(lambda: gates(stage, "p") == [], "it is let go")
 
 
+@pytest.mark.parametrize("kind", ["waitgroup", "once"])
+async def test_a_pod_waits_unscheduled_for_other_latches_too(any_server: Server, kind: str) -> None:
+    async with Stage(any_server.url) as stage, stage.controller():
+        group, once = stage.konductor.waitgroup("x"), stage.konductor.once("x")
+        await (group if kind == "waitgroup" else once).define()
+        await group.add("a") if kind == "waitgroup" else None
+        annotations = {f"konductor.io/wait-{kind}": "x", "konductor.io/wait-mode": "schedule"}
+        metadata = {"annotations": annotations, "creationTimestamp": LONG_AGO}
+        await pods.new(stage, "p", "Pending", metadata=metadata, spec={"schedulingGates": [{"name": GATE}]})
+        await stage.konductor.barrier("other").define(1)
+        await stage.shown("other", phase="Waiting")
+        assert gates(stage, "p") == [GATE]
+        if kind == "waitgroup":
+            await group.done("a")
+        else:
+            await (await once.begin(timeout=0)).complete()
+        await eventually(lambda: gates(stage, "p") == [], "it is let go")
+
+
 async def test_a_barrier_that_comes_later_is_waited_for(any_server: Server) -> None:
     async with Stage(any_server.url) as stage, stage.controller():
         await gated(stage, "p", "b")
