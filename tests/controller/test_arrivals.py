@@ -57,6 +57,22 @@ async def quiet(stage: Stage, controller: Controller) -> None:
     await eventually(lambda: not controller.arrivals._agenda.backlog(), "nothing is left to do")
 
 
+async def test_a_pod_that_succeeds_is_done_in_its_wait_group_once(server: Server) -> None:
+    async with Stage(server.url) as stage, stage.controller():
+        group = stage.konductor.waitgroup("g")
+        await group.define()
+        await group.add(count=2)
+        metadata = {"annotations": {"konductor.io/done-waitgroup": "g"}}
+        await pods.new(stage, "p", metadata=metadata)
+        await pods.end(stage, "p")
+
+        async def is_done() -> bool:
+            return (await group.status()).counter == 1
+
+        await eventually(is_done, "one is done")
+        assert not (await group.done(pods.uid_of(stage, "p"))).counted
+
+
 async def test_a_pod_that_succeeds_arrives_at_each_of_its_barriers(server: Server) -> None:
     async with Stage(server.url) as stage, stage.controller():
         for name in ("b", "c"):
