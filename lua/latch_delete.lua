@@ -2,9 +2,8 @@
 -- KEYS: dirty index meta waiters events parts*
 -- ARGV: request owner
 -- REPLY: code next_change_ms owner
--- GUARANTEE: leaves no key without a TTL; a retry does not delete what was made anew.
+-- GUARANTEE: leaves no key without a TTL; deletes its owner's only; a retry does not delete what was made anew.
 --@include lib/codes
---@include lib/ownership
 --@include lib/latch
 
 local request, owner = ARGV[1], ARGV[2]
@@ -15,7 +14,7 @@ if before then
   return {DELETED, -1, before}
 elseif not object.epoch then
   return {ABSENT, -1, ''}
-elseif is_foreign(current, owner) then
+elseif current ~= owner then
   return {OWNED, -1, current}
 end
 call('DEL', object.meta, object.waiters, unpack(object.parts))

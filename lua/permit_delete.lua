@@ -2,9 +2,8 @@
 -- KEYS: dirty index seq meta leases weights queue ageing waiting events
 -- ARGV: request owner
 -- REPLY: code next_change_ms owner
--- GUARANTEE: leaves no key without a TTL; a retry does not delete what was made anew.
+-- GUARANTEE: leaves no key without a TTL; deletes its owner's only; a retry does not delete what was made anew.
 --@include lib/codes
---@include lib/ownership
 --@include lib/lifecycle
 
 local REQUEST, OWNER = ARGV[1], ARGV[2]
@@ -17,7 +16,7 @@ if before then
 elseif not object.epoch then
   finish()
   return {ABSENT, -1, ''}
-elseif is_foreign(current, OWNER) then
+elseif current ~= OWNER then
   finish()
   return {OWNED, -1, current}
 end

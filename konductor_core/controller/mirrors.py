@@ -8,12 +8,13 @@ controller was down counts too.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from konductor_core.annotations import MIRROR_LABEL
 from konductor_core.controller.cluster import Conflict, Forbidden, Missing
 from konductor_core.controller.view import Resource
-from konductor_core.errors import InvalidInput
+from konductor_core.errors import InvalidInput, Owned
 from konductor_core.identity import API_VERSION
 from konductor_core.models import SPECS
 
@@ -90,9 +91,10 @@ class Mirrors:
         found = await see(self._view, self._cluster, key)
         if found is not None and found.owner == owner:
             return None  # whoever listens to the view is told
-        if await self._store.delete(key, owner):
-            log.info("%s: deleted with its resource", key)
-        return 0.0  # it may have another owner by now, or a mirror without an object
+        with suppress(Owned):  # by another resource by now
+            if await self._store.delete(key, owner):
+                log.info("%s: deleted with its resource", key)
+        return 0.0  # there may be a mirror without an object
 
     async def _make_mirror(self, key: Key, status: Status) -> Resource | None:
         """Return a new mirror; None if there cannot be one, or if its deletion was the wish to delete the object."""
@@ -101,8 +103,9 @@ class Mirrors:
             found = await see(self._view, self._cluster, key)
             if found is not None and found.uid == uid:
                 return found
-            if await self._store.delete(key, CLI):
-                log.info("%s: deleted, since its mirror was", key)
+            with suppress(Owned):  # by a resource by now
+                if await self._store.delete(key, CLI):
+                    log.info("%s: deleted, since its mirror was", key)
             await self._store.note_mirror(key, None)
             return None
         if self._view.is_ending(key.namespace):

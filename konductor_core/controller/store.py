@@ -65,7 +65,7 @@ class Store:
         return None
 
     async def delete(self, key: Key, owner: str) -> bool:
-        """Delete an object; False if there is none. Raises `Owned` if a custom resource has it and `owner` is `cli`."""
+        """Delete an object of this owner; False if there is none. Raises `Owned` if it is another's."""
         return await self.driver.run(objects.delete(key.kind, _keys(key), owner))
 
     async def objects(self, namespace: str) -> list[Key]:

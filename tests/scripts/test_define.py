@@ -310,6 +310,14 @@ def test_a_new_uid_starts_a_new_epoch_even_if_the_spec_is_equal(bench: Bench) ->
     assert status.epoch > before
 
 
+def test_an_owner_deletes_nothing_of_its_successor(bench: Bench) -> None:
+    bench.k.semaphore("x").define(1, owner="cr/uid-2")
+    for former in ("cr/uid-1", "cli"):
+        with pytest.raises(Owned):
+            bench.k.semaphore("x").delete(owner=former)
+    assert bench.k.semaphore("x").status().owner == "cr/uid-2"
+
+
 def test_the_owner_changes_and_deletes_what_it_owns(bench: Bench) -> None:
     define(bench, 3, "cr/uid-1")
     assert define(bench, 4, "cr/uid-1") == "updated"
