@@ -274,3 +274,41 @@ def test_a_connection_that_breaks_while_another_waiter_subscribes_on_it_is_repla
             await asyncio.wait_for(asyncio.gather(first, second), 20)
 
     run(redis_server.url, work)
+
+
+def test_members_of_a_wait_group_are_added_done_and_waited_for(server: Server) -> None:
+    async def main() -> None:
+        async with AsyncKonductor(server.url, namespace="races") as k:
+            group = k.waitgroup("g")
+            await group.define()
+            await group.add(count=TASKS)
+            waits = [asyncio.create_task(group.wait(timeout=20)) for _ in range(TASKS)]
+            await asyncio.gather(*(group.done(f"task-{number}") for number in range(TASKS)))
+            assert [each.added for each in await asyncio.gather(*waits)] == [TASKS] * TASKS
+            assert (await group.status()).phase == "Done"
+
+    asyncio.run(main())
+
+
+def test_of_many_tasks_one_does_it_and_an_error_leaves_it_to_the_next(server: Server) -> None:
+    calls: list[int] = []
+
+    async def main() -> None:
+        async with AsyncKonductor(server.url, namespace="races") as k:
+            once = k.once("o")
+            await once.define(ttl="30s")
+
+            async def work() -> str:
+                calls.append(1)
+                await asyncio.sleep(0.01)
+                if len(calls) == 1:
+                    raise OSError("no route")
+                return "fine"
+
+            found = await asyncio.gather(*(once.run(work) for _ in range(20)), return_exceptions=True)
+            assert sum(isinstance(each, OSError) for each in found) == 1
+            assert sum(each == "fine" for each in found) == 1
+            status = await once.status()
+            assert (status.phase, status.result, status.failures, len(calls)) == ("Done", "fine", 1, 2)
+
+    asyncio.run(main())
