@@ -101,8 +101,8 @@ def test_a_runner_that_is_killed_is_followed_by_a_peer(schema: Cli) -> None:
 
 
 def test_an_interrupted_run_has_failed(schema: Cli) -> None:
-    runner = schema.start("once", "run", "o", "--", "sleep", "60")
-    until(lambda: phase(schema) == "Running", "it runs")
+    runner = schema.start("once", "run", "o", "--", "sh", "-c", "touch started; exec sleep 60")
+    until((schema.cwd / "started").exists, "the command runs")
     assert runner.end(signal.SIGTERM).code == 143
     status = schema.k.once("o").status()
     assert (status.phase, status.reason) == ("Pending", "it was ended by SIGTERM")

@@ -1,4 +1,4 @@
-"""Thirty processes want to do something once; runners are killed, fail and hang, and one completes."""
+"""Sixteen processes want to do something once; runners are killed, fail and hang, and one completes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.servers import until
 if TYPE_CHECKING:
     from tests.races.conftest import Place
 
-RUNNERS = 30
-ROUNDS = 4
+RUNNERS = 16
+ROUNDS = 2
 
 
 def test_there_are_never_two_completions_whatever_is_killed(place: Place) -> None:

@@ -113,7 +113,7 @@ class OnceMachine(ComparingMachine):
 
 
 def test_a_once_on_fakeredis_does_what_the_model_does() -> None:
-    try_out(lambda: OnceMachine(None), profile(40, 1_000, 20))
+    try_out(lambda: OnceMachine(None), profile(20, 1_000, 20))
 
 
 def test_a_once_on_a_real_server_does_what_the_model_does(server: Server) -> None:

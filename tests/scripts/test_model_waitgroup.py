@@ -132,8 +132,8 @@ class WaitGroupMachine(ComparingMachine):
 
 
 def test_a_wait_group_on_fakeredis_does_what_the_model_does() -> None:
-    try_out(lambda: WaitGroupMachine(None), profile(60, 1_000, 25))
+    try_out(lambda: WaitGroupMachine(None), profile(25, 1_000, 20))
 
 
 def test_a_wait_group_on_a_real_server_does_what_the_model_does(server: Server) -> None:
-    try_out(lambda: WaitGroupMachine(server), profile(100, 5_000, 25))
+    try_out(lambda: WaitGroupMachine(server), profile(40, 5_000, 20))
