@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mutex": ("koncli.mutex:mutex", "Lock what one may do at a time."),
     "rwmutex": ("koncli.rwmutex:rwmutex", "Lock to read together, or to write alone."),
     "waitgroup": ("koncli.waitgroup:waitgroup", "Wait until all members are done."),
+    "acquire": ("koncli.acquire:acquire", "Take several at once, all or none."),
     "apply": ("koncli.apply:apply", "Create or update the objects of manifests."),
     "delete": ("koncli.apply:delete", "Delete objects by manifest, name or label."),
     "get": ("koncli.get:get", "Show objects of one, several or all kinds."),
