@@ -143,17 +143,17 @@ def exec_(
     from koncli.execution.release import Release
 
     label, permits = _wanted(click.get_current_context())
-    _check_grace(grace, ttl)
+    check_grace(grace, ttl)
     path = find_program(command[0], app.env)
     with Keeper.of(path, command, lambda text: message(f"{label}: {text}")) as keeper:
         lease = _acquire(app, keeper, conflict_exit_code, label, permits=permits, ttl=ttl, **ask)
         release = Release(lease, label)
         try:
-            ended = keeper.run(lease, _variables(app, label, lease), _grace(grace, lease, label))
+            ended = keeper.run(lease, variables_of(app, *leased_object(label), lease), grace_of(grace, lease, label))
         finally:
             keeper.close()
             release.perform()
-    _leave(app, ended, release, path)
+    leave(app, ended, release, path)
 
 
 def _acquire(app: App, keeper: Keeper, conflict_exit_code: int | None, label: str, **ask: Any) -> Lease:  # noqa: ANN401
@@ -171,17 +171,17 @@ def _acquire(app: App, keeper: Keeper, conflict_exit_code: int | None, label: st
     except KeyboardInterrupt:
         if keeper.has_terminal:
             message("interrupted")
-            _die_of_interrupt()
+            die_of_interrupt()
         raise
 
 
-def _check_grace(grace: str | None, ttl: str | None) -> None:
+def check_grace(grace: str | None, ttl: str | None) -> None:
     """Refuse a grace that leaves too little of the TTL for renewing."""
     if grace is not None and ttl is not None and 0 < to_ms(ttl) < 2 * to_ms(grace):
         raise InvalidInput(f"--grace {grace} is more than half of --ttl {ttl}: no time would be left to renew")
 
 
-def _grace(grace: str | None, lease: Lease, label: str) -> float:
+def grace_of(grace: str | None, lease: Lease, label: str) -> float:
     """Return the seconds between TERM and KILL."""
     if grace is None:
         return min(GRACE_MS, lease.ttl_ms / 3 if lease.ttl_ms else GRACE_MS) / 1000
@@ -192,9 +192,8 @@ def _grace(grace: str | None, lease: Lease, label: str) -> float:
     return wanted / 1000
 
 
-def _variables(app: App, label: str, lease: Lease) -> dict[str, str]:
+def variables_of(app: App, kind: Kind, name: str, lease: Lease) -> dict[str, str]:
     """Return what the command finds in its environment: the lease, and where and as whom koncli is to work there."""
-    kind, name = leased_object(label)
     variables = {
         "KONDUCTOR_TOKEN": str(lease.token),
         "KONDUCTOR_HOLDER": lease.holder,
@@ -213,7 +212,7 @@ def _variables(app: App, label: str, lease: Lease) -> dict[str, str]:
     return variables
 
 
-def _leave(app: App, ended: Ended, release: Release, path: str) -> NoReturn:
+def leave(app: App, ended: Ended, release: Release, path: str) -> NoReturn:
     """End as the command did, or say why not."""
     try:
         code = _verdict(ended, release, path)
@@ -242,11 +241,11 @@ def _verdict(ended: Ended, release: Release, path: str) -> int:
         processes, go = ("process", "goes") if ended.left == 1 else ("processes", "go")
         message(f"{release.label}: released; {ended.left} {processes} that the command left behind {go} on without it")
     if ended.interrupted and ended.signal == signal.SIGINT:
-        _die_of_interrupt()
+        die_of_interrupt()
     return ended.code
 
 
-def _die_of_interrupt() -> None:
+def die_of_interrupt() -> None:
     """End by the signal itself: only that tells the script around us that its user wants to end it, too."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGINT)

@@ -27,6 +27,7 @@ KINDS: tuple[Kind, ...] = (
     Kind.LEASE,
     Kind.MUTEX,
     Kind.RWMUTEX,
+    Kind.ONCE,
     Kind.WAITGROUP,
 )
 """The kinds that have a module; everything that goes through all kinds goes through these."""

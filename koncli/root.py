@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "lease": ("koncli.lease:lease", "Give a role to one holder at a time."),
     "mutex": ("koncli.mutex:mutex", "Lock what one may do at a time."),
     "rwmutex": ("koncli.rwmutex:rwmutex", "Lock to read together, or to write alone."),
+    "once": ("koncli.once:once", "Do something once, or wait until it is done."),
     "waitgroup": ("koncli.waitgroup:waitgroup", "Wait until all members are done."),
     "acquire": ("koncli.acquire:acquire", "Take several at once, all or none."),
     "apply": ("koncli.apply:apply", "Create or update the objects of manifests."),

@@ -24,6 +24,7 @@ _WHERE = {
     "Settings": "konductor_core.config",
 } | dict.fromkeys(
     (
+        "AlreadyDone",
         "AlreadyWaiting",
         "BarrierFailed",
         "BelowZero",
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from konductor_core.aio import AsyncKonductor as AsyncKonductor
     from konductor_core.client import Konductor as Konductor
     from konductor_core.config import Settings as Settings
+    from konductor_core.errors import AlreadyDone as AlreadyDone
     from konductor_core.errors import AlreadyWaiting as AlreadyWaiting
     from konductor_core.errors import BarrierFailed as BarrierFailed
     from konductor_core.errors import BelowZero as BelowZero
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from konductor_core.lease import Lease as Lease
 
 __all__ = [
+    "AlreadyDone",
     "AlreadyWaiting",
     "AsyncKonductor",
     "BarrierFailed",

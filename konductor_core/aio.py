@@ -16,9 +16,10 @@ from konductor_core.handles.async_barrier import AsyncBarrier
 from konductor_core.handles.async_latches import AsyncWaitGroup
 from konductor_core.handles.async_leases import AsyncNamedLease
 from konductor_core.handles.async_locks import AsyncMutex, AsyncRWMutex
+from konductor_core.handles.async_once import AsyncOnce
 from konductor_core.handles.async_permits import AsyncPermitHandle, AsyncSemaphore
 from konductor_core.latch_verbs import WaitGroupVerbs
-from konductor_core.permit_verbs import LeaseVerbs, MutexVerbs, RWMutexVerbs, SemaphoreVerbs, several
+from konductor_core.permit_verbs import LeaseVerbs, MutexVerbs, OnceVerbs, RWMutexVerbs, SemaphoreVerbs, several
 from konductor_core.verbs import BarrierVerbs, Caller
 
 if TYPE_CHECKING:
@@ -83,6 +84,10 @@ class AsyncKonductor:
     def barrier(self, name: str) -> AsyncBarrier:
         """Return the handle of a barrier, whether it exists or not."""
         return AsyncBarrier(self.driver, BarrierVerbs(self._caller, name))
+
+    def once(self, name: str) -> AsyncOnce:
+        """Return the handle of what is done once, whether it exists or not."""
+        return AsyncOnce(self.driver, OnceVerbs(self._caller, name))
 
     def waitgroup(self, name: str) -> AsyncWaitGroup:
         """Return the handle of a wait group, whether it exists or not."""

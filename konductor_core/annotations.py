@@ -66,6 +66,12 @@ class Annotation(StrEnum):
         "The pod waits until no member of these wait groups is left; also for the first one to be added.",
         "partitions:1h",
     )
+    WAIT_ONCE = (
+        "wait-once",
+        "`name` or `name:timeout`, several with commas",
+        "The pod waits until these are done, by whoever does them.",
+        "schema-migration:30m",
+    )
     WAIT_TIMEOUT = (
         "wait-timeout",
         "a duration",
@@ -224,7 +230,11 @@ class Annotation(StrEnum):
     )
 
 
-WAITS: Final = {Kind.BARRIER: Annotation.WAIT_BARRIER, Kind.WAITGROUP: Annotation.WAIT_WAITGROUP}
+WAITS: Final = {
+    Kind.BARRIER: Annotation.WAIT_BARRIER,
+    Kind.WAITGROUP: Annotation.WAIT_WAITGROUP,
+    Kind.ONCE: Annotation.WAIT_ONCE,
+}
 """Which annotation waits for objects of a kind."""
 
 ACQUIRES: Final = {
@@ -240,7 +250,6 @@ ARRIVES: Final = {Kind.BARRIER: Annotation.ARRIVE_BARRIER, Kind.WAITGROUP: Annot
 
 RESERVED: Final = {
     f"{PREFIX}wait-gate": Kind.GATE,
-    f"{PREFIX}wait-once": Kind.ONCE,
 }
 """Annotations of kinds that this version lacks: refused with the kind, never ignored."""
 

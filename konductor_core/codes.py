@@ -41,5 +41,7 @@ class Code(StrEnum):
     ADDED = "added"
     FINISHED = "finished"
     BELOW = "below"
+    DONE = "done"
+    COMPLETED = "completed"
     CLEANED = "cleaned"
     RESTORED = "restored"

@@ -6,6 +6,7 @@ KonductorError                 1  error
 ├── Denied                     4  denied
 │   ├── WouldBlock             4  would-block       a try that would have had to wait
 │   ├── Impossible             4  impossible        more than the limit; waiting would never end
+│   ├── AlreadyDone            4  already-done      a once was done before, and is not run again
 │   ├── BelowZero              4  below-zero        more members done than were added
 │   ├── NotHolder              4  not-holder        somebody else's lease, or nobody's
 │   ├── Owned                  4  owned             the object belongs to a custom resource
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "AlreadyDone",
     "AlreadyWaiting",
     "BarrierFailed",
     "BelowZero",
@@ -105,6 +107,12 @@ class Impossible(Denied):
     """The request is larger than the limit, so that no wait could end."""
 
     code = "impossible"
+
+
+class AlreadyDone(Denied):
+    """What is done once was done before."""
+
+    code = "already-done"
 
 
 class BelowZero(Denied):

@@ -30,6 +30,7 @@ __all__ = [
     "check_name",
     "check_namespace",
     "check_priority",
+    "check_text",
     "namespace",
     "new_request_id",
     "owner",
@@ -43,6 +44,7 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 NAME_MAX: Final = 253
 LABEL_MAX: Final = 63
 HOLDER_MAX_BYTES: Final = 253
+TEXT_MAX: Final = 1_000
 COUNT_MAX: Final = 1_000_000
 PRIORITY_MAX: Final = 1000
 
@@ -140,6 +142,14 @@ def check_holder(value: str, what: str = "holder") -> str:
         raise InvalidInput(f"{what} {quoted(value)} is not valid: leave out line breaks and other control characters")
     if value != value.strip():
         raise InvalidInput(f"{what} {quoted(value)} is not valid: leave out the space at its beginning or end")
+    return value
+
+
+def check_text(value: str, what: str) -> str:
+    """Return `value` if it is text of at most 1,000 characters: a note that people read."""
+    _check_text(value, what)
+    if len(value) > TEXT_MAX:
+        raise InvalidInput(f"{what} {quoted(value)} is too long: use at most {TEXT_MAX} characters")
     return value
 
 

@@ -25,6 +25,8 @@ Permits (Semaphore, Lease, Mutex, RWMutex), with `o` for konductor:{ns}:<kind>:<
                                                   calm: until then nobody waits and no lease ends, so nothing
                                                   need be looked at; watched: when the waiters behind the head
                                                   will look by themselves
+                                                  of what is done once also: done executor sealed result failures
+                                                  failed failer reason
     o:leases                              zset    holder -> expiry; +inf for a lease without an end
     o:weights                             hash    holder -> permits, for leases of more than one
     o:lease:<holder>                      hash    the readable twin: token permits since ttl request pod uid node

@@ -9,9 +9,9 @@ from konductor_core import identity
 from konductor_core.amounts import amount_of, leased_object
 from konductor_core.durations import to_ms
 from konductor_core.errors import InvalidInput, quoted
-from konductor_core.flows import leases, permits, snapshots
+from konductor_core.flows import leases, onces, permits, snapshots
 from konductor_core.identity import Kind
-from konductor_core.models import LeaseSpec, LockSpec, MutexSpec, RWMutexSpec, SemaphoreSpec
+from konductor_core.models import LeaseSpec, LockSpec, MutexSpec, OnceSpec, RWMutexSpec, SemaphoreSpec
 from konductor_core.verbs import ObjectVerbs, timeout_ms
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "LeaseVerbs",
     "LockVerbs",
     "MutexVerbs",
+    "OnceVerbs",
     "PermitVerbs",
     "RWMutexVerbs",
     "SemaphoreVerbs",
@@ -157,6 +158,26 @@ class RWMutexVerbs(LockVerbs):
 
     kind = Kind.RWMUTEX
     spec_class = RWMutexSpec
+
+
+class OnceVerbs(LockVerbs):
+    """Everything that can be asked of what is done once."""
+
+    kind = Kind.ONCE
+    spec_class = OnceSpec
+
+    def complete(self, holder: str | None, token: int | None, result: str) -> Flow[onces.Completed]:
+        """Note that it is done."""
+        text = identity.check_text(result, "result")
+        return onces.complete(self.keys, self.caller.bare(holder), token, text, replicas=self.caller.replicas)
+
+    def fail(self, holder: str | None, token: int | None, reason: str) -> Flow[None]:
+        """Let another run it."""
+        return onces.fail(self.keys, self.caller.bare(holder), token, identity.check_text(reason, "reason"))
+
+    def wait(self, timeout: Duration | None, *, must_exist: bool) -> Flow[onces.Done]:
+        """Wait until it is done."""
+        return onces.wait(self.keys, timeout_ms(timeout), must_exist=must_exist)
 
 
 VERBS: Final[dict[Kind, type[PermitVerbs]]] = {

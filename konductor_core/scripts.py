@@ -116,6 +116,9 @@ SCRIPTS: Final = _table(
     ),
     ("latch_delete", LATCH_KEYS, "request owner", "code next_change_ms owner"),
     ("latch_leave", LATCH_KEYS, "request", "code next_change_ms"),
+    ("once_complete", PERMIT_KEYS, "request holder token result", "code next_change_ms executor"),
+    ("once_fail", PERMIT_KEYS, "request holder token reason", "code next_change_ms executor"),
+    ("once_wait", PERMIT_KEYS, "", "code next_change_ms epoch cycle done failures deadline_ms runner"),
     *(
         (
             f"waitgroup_{verb}",

@@ -29,7 +29,7 @@ end
 if #asked.items == 1 then
   local amount, object = asked.items[1].amount, asked.items[1].object
   if object.epoch and object.waiters == 0 and amount <= object.permits - in_use(object)
-    and not would_never_end(object) and not is_cancelled(asked.id) then
+    and not object.done and not would_never_end(object) and not is_cancelled(asked.id) then
     local moment = moment_for(asked, object)
     if add_lease(object, asked.holder, moment) then
       local token = describe_lease(object, asked, amount, moment, false)
@@ -115,6 +115,10 @@ end
 local function decide()
   if is_cancelled(asked.id) then
     return CANCELLED
+  end
+  local done = first_item(asked, function(item) return item.object.done end)
+  if done then
+    return DONE, done
   end
   local endless = first_item(asked, function(item) return would_never_end(item.object) end)
   if endless then

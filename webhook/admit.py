@@ -16,17 +16,25 @@ if TYPE_CHECKING:
     from webhook.defaults import Defaults
     from webhook.review import Request
 
-__all__ = ["mutate", "validate"]
+__all__ = ["is_new_pod", "mutate", "validate"]
 
 _ALLOWED: Final = Verdict()
 
 
-def mutate(request: Request, defaults: Defaults) -> Verdict:
-    """Return what a pod that is being created needs; everything else passes as it is."""
-    if request.kind != ("", "Pod") or request.operation != "CREATE" or request.subresource:
+def is_new_pod(request: Request) -> bool:
+    """Return whether the request creates a pod: nothing else is ever changed."""
+    return request.kind == ("", "Pod") and request.operation == "CREATE" and not request.subresource
+
+
+def mutate(request: Request, defaults: Defaults, completions: int | None = None) -> Verdict:
+    """Return what a pod that is being created needs; everything else passes as it is.
+
+    `completions` are those of its Job, as for `inject`.
+    """
+    if not is_new_pod(request):
         return _ALLOWED
     try:
-        injection = inject(request.object, defaults)
+        injection = inject(request.object, defaults, completions)
     except InvalidInput as error:
         return Verdict(refusal=error.message)
     return Verdict(warnings=injection.warnings, patch=tuple(difference(request.object, injection.pod)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, Literal
@@ -15,7 +16,7 @@ from aiohttp import web
 from prometheus_client import generate_latest
 
 from konductor_core.errors import InvalidInput, KonductorError
-from webhook.admit import mutate, validate
+from webhook.admit import is_new_pod, mutate, validate
 from webhook.configuration import MUTATE, VALIDATE
 from webhook.metrics import CONTENT_TYPE, Metrics
 from webhook.review import answer, read
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from webhook.defaults import Defaults
+    from webhook.jobs import Jobs
     from webhook.review import Request, Verdict
     from webhook.rotation import Certificate
 
@@ -31,18 +33,22 @@ __all__ = ["MAX_BODY", "Server"]
 
 log = logging.getLogger(__name__)
 
-MAX_BODY: Final = 8 * 1024 * 1024
-"""Largest review, in bytes: the API server takes objects of up to 3 MiB, and an update has two of them."""
+MAX_BODY: Final = 4 * 1024 * 1024
+"""Largest review, in bytes: no pod comes near it, because etcd takes 1.5 MiB."""
 
 _BODY_TIMEOUT_S: Final = 10.0
 
 
 @dataclass(slots=True)
 class Server:
-    """What answers. `state` is what the readiness probe hears; anything but "ok" is not ready."""
+    """What answers. `state` is what the readiness probe hears; anything but "ok" is not ready.
+
+    Without `jobs`, nobody knows how many completions the Jobs of pods want.
+    """
 
     defaults: Defaults
     certificate: Certificate
+    jobs: Jobs | None = None
     stall_s: float = 300.0
     state: Literal["no certificate yet", "ok", "ending"] = "no certificate yet"
     metrics: Metrics = field(default_factory=Metrics)
@@ -50,8 +56,8 @@ class Server:
     def admission(self) -> web.Application:
         """Return what the API server talks to."""
         app = web.Application(client_max_size=MAX_BODY)
-        app.router.add_post(MUTATE, self._handler(MUTATE, mutate))
-        app.router.add_post(VALIDATE, self._handler(VALIDATE, validate))
+        app.router.add_post(MUTATE, self._handler(MUTATE, self._mutate))
+        app.router.add_post(VALIDATE, self._handler(VALIDATE, self._validate))
         return app
 
     def health(self) -> web.Application:
@@ -63,7 +69,7 @@ class Server:
         return app
 
     def _handler(
-        self, path: str, decide: Callable[[Request, Defaults], Verdict]
+        self, path: str, decide: Callable[[Request], Awaitable[Verdict]]
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
             if request.content_type != "application/json":
@@ -75,15 +81,25 @@ class Server:
                 return self._error(path, 408, InvalidInput("the review did not arrive in time: send it again"))
             except web.HTTPRequestEntityTooLarge:
                 return self._error(path, 413, InvalidInput(f"the review is larger than {MAX_BODY} bytes"))
-            return self._review(path, decide, body)
+            return await self._review(path, decide, body)
 
         return handle
 
-    def _review(self, path: str, decide: Callable[[Request, Defaults], Verdict], body: bytes) -> web.Response:
+    async def _mutate(self, request: Request) -> Verdict:
+        completions = None
+        if self.jobs is not None and is_new_pod(request):
+            with suppress(InvalidInput):  # what is wrong with the pod is said below
+                completions = await self.jobs.completions(request.namespace, request.object)
+        return mutate(request, self.defaults, completions)
+
+    async def _validate(self, request: Request) -> Verdict:
+        return validate(request, self.defaults)
+
+    async def _review(self, path: str, decide: Callable[[Request], Awaitable[Verdict]], body: bytes) -> web.Response:
         begun = perf_counter()
         try:
             request = read(body)
-            verdict = decide(request, self.defaults)
+            verdict = await decide(request)
             text = answer(request, verdict)
         except InvalidInput as error:
             return self._error(path, 400, error)

@@ -1,4 +1,4 @@
-"""The Kubernetes API, as far as the webhook calls it: its one Secret, and its two configurations."""
+"""The Kubernetes API, as far as the webhook calls it: its one Secret, its two configurations, and Jobs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["RULES", "TRIES", "ApiError", "Cluster", "Conflict", "in_cluster"]
 
 TIMEOUT: Final = ClientTimeout(total=10.0, sock_connect=5.0)
+IN_TIME: Final = ClientTimeout(total=2.0)
+"""For what a review waits for."""
 TRIES: Final = 5
 """How often a write that met another replica's is begun again."""
 
@@ -28,13 +30,17 @@ _CONFIGURATIONS: Final = ("mutatingwebhookconfigurations", "validatingwebhookcon
 
 _ADMISSION: Final = "admissionregistration.k8s.io"
 
+JOB_RULE: Final = ("get", "batch", "jobs")
+"""What RBAC must grant in any case, as (verb, group, resource)."""
+
 RULES: Final = frozenset(
     {
+        JOB_RULE,
         *((verb, "", "secrets") for verb in ("create", "get", "patch")),
         *((verb, _ADMISSION, resource) for verb in ("get", "patch") for resource in _CONFIGURATIONS),
     }
 )
-"""What RBAC must grant, as (verb, group, resource): the Secret in the webhook's own namespace only."""
+"""What it must grant where the webhook makes its certificate: the Secret in the webhook's own namespace only."""
 
 
 class ApiError(KonductorError):
@@ -70,6 +76,10 @@ class Cluster:
 
     async def __aexit__(self, *_: object) -> None:
         await self._client.close()
+
+    async def job(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return a Job, or None if there is none."""
+        return await self._call("GET", f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}", within=IN_TIME)
 
     async def secret(self) -> tuple[dict[str, bytes], str] | None:
         """Return the Secret's data and its version, or None if there is none."""
@@ -117,7 +127,13 @@ class Cluster:
             seen = {"op": "test", "path": "/metadata/resourceVersion", "value": document["metadata"]["resourceVersion"]}
             await self._call("PATCH", path, [seen, *patch])
 
-    async def _call(self, method: str, path: str, body: Any = None) -> dict[str, Any] | None:  # noqa: ANN401 - JSON
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,  # noqa: ANN401 - JSON
+        within: ClientTimeout = TIMEOUT,
+    ) -> dict[str, Any] | None:
         """Return what the API answers, or None for what does not exist."""
         headers = {"Accept": "application/json", "User-Agent": WEBHOOK, "Content-Type": "application/json"}
         if method == "PATCH":
@@ -126,7 +142,7 @@ class Cluster:
         try:
             await self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
             url = self._client.configuration.host + path + query
-            answer = await self._client.call_api(method, url, headers, body, _request_timeout=TIMEOUT)
+            answer = await self._client.call_api(method, url, headers, body, _request_timeout=within)
             status, data = answer.status, await answer.read()
         except (ClientError, TimeoutError, OSError) as error:
             raise ApiError(f"the Kubernetes API does not answer: {str(error) or type(error).__name__}") from None

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 
     from webhook.shapes import Json
 
-__all__ = ["environment", "with_missing"]
+__all__ = ["JOB_INDEX", "JOB_UID", "environment", "with_missing"]
 
-_JOB_UID: Final = "batch.kubernetes.io/controller-uid"
-_JOB_INDEX: Final = "batch.kubernetes.io/job-completion-index"
+JOB_UID: Final = "batch.kubernetes.io/controller-uid"
+"""The label that the Job controller gives to the pods of a Job."""
+
+JOB_INDEX: Final = "batch.kubernetes.io/job-completion-index"
+"""The annotation that it gives to those of an Indexed Job."""
 
 
 def _from_secret(name: str, key: str, *, optional: bool) -> dict[str, Any]:
@@ -40,8 +43,12 @@ _IDENTITY: Final = (
 )
 
 
-def environment(metadata: Json, holder: str | None = None) -> list[tuple[dict[str, Any], ...]]:
+def environment(
+    metadata: Json, holder: str | None = None, completions: int | None = None
+) -> list[tuple[dict[str, Any], ...]]:
     """Return the variables for the containers of the pod with this metadata, in groups.
+
+    `completions` are those of the Job without indexes that makes the pod, as far as known.
 
     The last of a group decides: a container that sets it sets the whole group by itself. The Secret must have the URL:
     a container waits for it, and never starts without.
@@ -49,19 +56,23 @@ def environment(metadata: Json, holder: str | None = None) -> list[tuple[dict[st
     groups = [_CONNECTION, *((variable,) for variable in _IDENTITY)]
     if holder is not None:
         groups.append(({"name": "KONDUCTOR_HOLDER", "value": holder},))
-    return [*groups, _arrival(metadata)]
+    return [*groups, _arrival(metadata, completions)]
 
 
-def _arrival(metadata: Json) -> tuple[dict[str, Any], ...]:
-    """Return the arrival id: the pods of a Job arrive as one, however often it tries; with an index, those of each."""
-    if not mapping(metadata, "labels", "metadata.").get(_JOB_UID):
+def _arrival(metadata: Json, completions: int | None) -> tuple[dict[str, Any], ...]:
+    """Return the arrival id: the tries of one completion arrive as one, as far as Kubernetes tells them apart.
+
+    Those of a Job whose completions nobody knows count as one completion: a barrier that stays closed is noticed.
+    """
+    job_uid = f"metadata.labels['{JOB_UID}']"
+    indexed = JOB_INDEX in mapping(metadata, "annotations", "metadata.")
+    if not mapping(metadata, "labels", "metadata.").get(JOB_UID) or not (indexed or completions in {None, 1}):
         return (_from_field("KONDUCTOR_ARRIVAL_ID", "metadata.uid"),)
-    job_uid = f"metadata.labels['{_JOB_UID}']"
-    if _JOB_INDEX not in mapping(metadata, "annotations", "metadata."):
+    if not indexed:
         return (_from_field("KONDUCTOR_ARRIVAL_ID", job_uid),)
     return (
         _from_field("KONDUCTOR_JOB_UID", job_uid),
-        _from_field("KONDUCTOR_JOB_INDEX", f"metadata.annotations['{_JOB_INDEX}']"),
+        _from_field("KONDUCTOR_JOB_INDEX", f"metadata.annotations['{JOB_INDEX}']"),
         {"name": "KONDUCTOR_ARRIVAL_ID", "value": "$(KONDUCTOR_JOB_UID)/$(KONDUCTOR_JOB_INDEX)"},
     )
 

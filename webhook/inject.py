@@ -45,8 +45,10 @@ class Injection:
     warnings: tuple[str, ...] = ()
 
 
-def inject(pod: Json, defaults: Defaults) -> Injection:
+def inject(pod: Json, defaults: Defaults, completions: int | None = None) -> Injection:
     """Return the pod as it is to run; it shares what did not change with `pod`, which is left as it was.
+
+    `completions` are those of the Job without indexes that makes the pod, as far as known; 0 is a work queue.
 
     Raises `InvalidInput`, with one sentence, for annotations that are unknown or malformed, and for a pod that
     contradicts them.
@@ -56,7 +58,7 @@ def inject(pod: Json, defaults: Defaults) -> Injection:
     wanted = Coordination.from_annotations(annotations)
     if not wanted.inject or _MIRROR in annotations:
         return Injection(pod, wanted)
-    variables = environment(metadata, wanted.holder)
+    variables = environment(metadata, wanted.holder, completions)
     if not wanted.asks:
         return Injection({**pod, "spec": _with_variables(spec, variables)}, wanted)
     check_pod(wanted, spec)

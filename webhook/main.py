@@ -112,14 +112,22 @@ def _listening(options: dict[str, Any]) -> Listening:
 async def _run(defaults: Defaults, namespace: str, certificates: Path | None, listening: Listening) -> None:
     from webhook.certs import Lifetimes, server_names
     from webhook.cluster import Cluster, in_cluster
+    from webhook.jobs import Jobs
     from webhook.rotation import Files, Shared
     from webhook.serve import serve
 
-    if certificates is not None:
+    try:
+        configuration = in_cluster()
+    except KonductorError as error:
+        if certificates is None:
+            raise
+        logging.getLogger(__name__).warning("%s; the pods of a Job arrive as one", error)
         await serve(defaults, Files(certificates), listening)
         return
-    async with Cluster(in_cluster(), namespace) as cluster:
-        await serve(defaults, Shared(cluster, server_names(WEBHOOK, namespace), Lifetimes()), listening)
+    async with Cluster(configuration, namespace) as cluster:
+        own = Shared(cluster, server_names(WEBHOOK, namespace), Lifetimes())
+        source = own if certificates is None else Files(certificates)
+        await serve(defaults, source, listening, Jobs(cluster))
 
 
 def main() -> int:

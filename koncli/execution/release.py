@@ -34,10 +34,15 @@ class Release:
         """Whether a thread still waits for Redis."""
         return self._thread.is_alive()
 
+    @property
+    def patience(self) -> float:
+        """Seconds after which it is given up."""
+        return PATIENCE
+
     def perform(self) -> None:
         """Give the permits back, and say so if that does not work."""
         self._thread.start()
-        self._thread.join(min(PATIENCE, self.lease.expires_in))
+        self._thread.join(min(self.patience, self.lease.expires_in, 3600.0))
         left = self.lease.expires_in
         if self.outcome != "released" and not self.lost and left > 1:
             ends = "somebody has to release it" if left == float("inf") else f"the lease ends by itself in {left:.0f}s"

@@ -122,13 +122,15 @@ class Documents:
         if kind == "Job":
             spec = body.get("spec")
             template = spec.get("template") if isinstance(spec, Mapping) else None
-            if not isinstance(template, Mapping):
+            if not isinstance(spec, Mapping) or not isinstance(template, Mapping):
                 self.refusals.refuse(where, "spec.template is missing")
                 return
             uid = str(uuid.uuid4())
-            indexed = spec.get("completionMode") == "Indexed" if isinstance(spec, Mapping) else False
+            indexed = spec.get("completionMode") == "Indexed"
             pod = injection.as_pod_of(template, name, uid, indexed=indexed)
-            self.jobs.append(read_job(fields, injection.admit(pod, where, self.refusals, "spec.template"), name, uid))
+            completions = injection.completions_of(spec)
+            admitted = injection.admit(pod, where, self.refusals, "spec.template", completions)
+            self.jobs.append(read_job(fields, admitted, name, uid))
         elif kind == "Pod":
             self.pods.append(
                 (name, read_pod(injection.admit(body, where, self.refusals), ("Always", "OnFailure", "Never")))

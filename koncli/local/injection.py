@@ -15,12 +15,11 @@ from konductor_core.annotations import PREFIX, RUN_DIRECTORY
 from konductor_core.errors import InvalidInput
 from webhook.containers import VOLUME_NAME
 from webhook.defaults import SLIM_IMAGE, Defaults
+from webhook.environment import JOB_INDEX, JOB_UID
 from webhook.inject import inject
 from webhook.shapes import named
 
-JOB_UID = "batch.kubernetes.io/controller-uid"
 JOB_NAME = "batch.kubernetes.io/job-name"
-JOB_INDEX = "batch.kubernetes.io/job-completion-index"
 
 RUN_VARIABLE = "KONDUCTOR_RUN_DIRECTORY"
 """Tells the sidecar where the shared volume is; without mounts it is a directory of the run's."""
@@ -29,10 +28,15 @@ _DEFAULTS = Defaults(image=f"{SLIM_IMAGE}:{__version__}")
 _MEANINGLESS = ("resources", "securityContext")
 
 
-def admit(pod: Mapping[str, Any], where: str, refusals: Refusals, path: str = "") -> Fields:
-    """Return the pod, or the pod template at `path` of a document, as it would be after admission."""
+def admit(
+    pod: Mapping[str, Any], where: str, refusals: Refusals, path: str = "", completions: int | None = None
+) -> Fields:
+    """Return the pod, or the pod template at `path` of a document, as it would be after admission.
+
+    `completions` are those of its Job, as for `inject`.
+    """
     try:
-        admitted = _inject(pod)
+        admitted = _inject(pod, completions)
     except InvalidInput as error:
         if any(str(name).startswith(PREFIX) for name in _annotations(pod)):
             refusals.refuse(f"{where}: {path}" if path else where, error.message)
@@ -55,12 +59,20 @@ def as_pod_of(template: Mapping[str, Any], job: str, uid: str, *, indexed: bool)
     return {**template, "metadata": added}
 
 
-def _inject(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+def completions_of(spec: Mapping[str, Any]) -> int | None:
+    """Return the completions that a Job's spec asks for; 0 for a work queue, None where the spec is wrong."""
+    completions, parallelism = spec.get("completions"), spec.get("parallelism")
+    if completions is None:
+        return 1 if parallelism is None else 0
+    return completions if isinstance(completions, int) else None
+
+
+def _inject(pod: Mapping[str, Any], completions: int | None) -> Mapping[str, Any]:
     """Inject as into a pod of the host's network, which every local pod is in: the API stays on its socket."""
     spec = pod.get("spec")
     if not isinstance(spec, Mapping):
         return pod
-    injected = inject({**pod, "spec": {**spec, "hostNetwork": True}}, _DEFAULTS).pod
+    injected = inject({**pod, "spec": {**spec, "hostNetwork": True}}, _DEFAULTS, completions).pod
     changed = {name: value for name, value in injected["spec"].items() if name != "hostNetwork" or name in spec}
     for key in ("initContainers", "containers"):
         own = {each["name"] for each in named(spec, key)}

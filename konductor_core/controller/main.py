@@ -159,6 +159,7 @@ async def _run(settings: ControllerSettings) -> int:
     except asyncio.CancelledError:
         return 0
     except BaseExceptionGroup as group:
+        _set_deadline()
         for error in _each(group):
             known = isinstance(error, (KonductorError, OSError))
             log.log(logging.ERROR, "ending: %s", error if known else repr(error), exc_info=None if known else error)
@@ -169,6 +170,11 @@ def _end(task: asyncio.Task[None], number: int) -> None:
     """End the task, and if it will not, the process."""
     log.info("%s: ending", signal.Signals(number).name)
     task.cancel()
+    _set_deadline()
+
+
+def _set_deadline() -> None:
+    """See to it that the process ends in time, whatever hangs."""
     watchdog = threading.Timer(PATIENCE, os._exit, (1,))
     watchdog.daemon = True
     watchdog.start()

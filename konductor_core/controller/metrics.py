@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from konductor_core.amounts import LEASED
-from konductor_core.models import SPECS, BarrierStatus, LeaseStatus, PermitStatus, SemaphoreStatus
+from konductor_core.models import SPECS, BarrierStatus, LeaseStatus, PermitStatus, SemaphoreStatus, WaitGroupStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,12 +51,15 @@ _GAUGES: Final = {
     "barrier_waiting": "Who waits for it to open.",
     "barrier_open": "Whether it is open.",
     "barrier_failed": "Whether it has failed.",
+    "waitgroup_counter": "Members of a wait group that are not done yet.",
+    "waitgroup_waiting": "Who waits for them.",
 }
 _COUNTERS: Final = {
     **{f"{kind.key}_{name}": text for kind in LEASED for name, text in _LEASED_COUNTERS.items()},
     **{f"{kind.key}_waited_seconds": "How long all requests together have waited." for kind in LEASED},
     "lease_transitions": "How often a lease went from one holder to another.",
     "barrier_repeats": "Arrivals that had arrived before.",
+    "waitgroup_added": "Members that were added, since the object's life began.",
 }
 
 
@@ -78,6 +81,12 @@ def _values(status: Status) -> dict[str, float]:
                 "barrier_open": status.phase == "Open",
                 "barrier_failed": status.phase == "Failed",
                 "barrier_repeats": status.counters.get("repeats", 0),
+            }
+        case WaitGroupStatus():
+            return {
+                "waitgroup_counter": status.counter,
+                "waitgroup_waiting": status.waiting,
+                "waitgroup_added": status.added,
             }
         case _:
             return {}

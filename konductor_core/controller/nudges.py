@@ -13,6 +13,7 @@ from redis.exceptions import NoPermissionError, RedisError
 from konductor_core import keys as layout
 from konductor_core.annotations import SYSTEM_NAMESPACE
 from konductor_core.controller.view import Key
+from konductor_core.drivers.async_wire import cancellations, heed
 from konductor_core.errors import InvalidInput
 from konductor_core.identity import Kind
 
@@ -62,7 +63,9 @@ async def _subscription(driver: AsyncDriver) -> AsyncIterator[Key | None]:
     connection: Any = None
     try:
         connection = await wire.lend()
+        before = cancellations()
         await connection.send_command("PSUBSCRIBE", layout.ALL_NUDGES, check_health=False)
+        heed(before)
         while True:
             kind, _, channel, *data = await connection.read_response(timeout=math.inf)
             if kind == "psubscribe":

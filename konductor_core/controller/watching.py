@@ -12,6 +12,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Hashable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -48,6 +49,8 @@ RULES: Final[frozenset[Rule]] = frozenset(
 """What kopf needs, beside what `cluster.RULES` has."""
 
 TICK: Final = 1.0
+GONE: Final = 3
+"""Ticks without one of the watches, after which it counts as gone."""
 ENDING: Final = 3.0
 """Seconds for kopf to end. Nothing is lost if it doesn't: it only reads."""
 
@@ -88,7 +91,7 @@ class Watch:
         thread.start()
         try:
             reason = await asyncio.shield(ended)
-            raise WatchEnded(f"the watches ended: {reason!r}" if reason else "the watches ended by themselves")
+            raise WatchEnded(f"the watches ended: {reason}" if reason else "the watches ended by themselves")
         finally:
             if self._kopf_loop is not None and self._kopf_task is not None and not ended.done():
                 self._kopf_loop.call_soon_threadsafe(self._kopf_task.cancel)
@@ -103,17 +106,21 @@ class Watch:
     def _thread(self, ended: asyncio.Future[BaseException | None]) -> None:
         reason: BaseException | None = None
         try:
-            asyncio.run(self._watch())
+            asyncio.run(self._watch(ended))
         except asyncio.CancelledError:
             pass
         except BaseException as error:  # noqa: BLE001 - whatever it is, the other thread is to know
             reason = error
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_end, ended, reason)
+        self._tell(_end, ended, reason)
 
-    async def _watch(self) -> None:
+    def _tell(self, function: Callable[..., None], *arguments: object) -> None:
+        """Have a function called in the controller's own thread, unless that has ended."""
+        with suppress(RuntimeError):  # its loop is closed
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    async def _watch(self, ended: asyncio.Future[BaseException | None]) -> None:
         self._kopf_loop, self._kopf_task = asyncio.get_running_loop(), asyncio.current_task()
-        ticking = asyncio.create_task(self._tick())
+        ticking = asyncio.create_task(self._tick(ended))
         try:
             await kopf.operator(
                 registry=self._registry(),
@@ -126,10 +133,15 @@ class Watch:
         finally:
             ticking.cancel()
 
-    async def _tick(self) -> None:
-        while True:
-            self._loop.call_soon_threadsafe(self._beaten)
+    async def _tick(self, ended: asyncio.Future[BaseException | None]) -> None:
+        """Show that kopf's loop moves; and end all if a watch has gone: kopf may hang while it tries to end itself."""
+        most = missed = 0
+        while missed < GONE:
+            self._tell(self._beaten)
+            now = sum(task.get_name().startswith("watcher for ") for task in asyncio.all_tasks())
+            most, missed = max(most, now), missed + 1 if now < most else 0
             await asyncio.sleep(TICK)
+        self._tell(_end, ended, WatchEnded("one of them is gone"))
 
     def _beaten(self) -> None:
         self._beat = self._loop.time()
@@ -156,7 +168,7 @@ class Watch:
     def _handler(self, table: Table[K, Any], make: Callable[[Mapping[str, Any]], tuple[K, _Versioned]]) -> Any:  # noqa: ANN401 - kopf's own type
         async def handle(event: kopf.RawEvent, **_: object) -> None:
             key, found = make(event["object"])
-            self._loop.call_soon_threadsafe(self._take, table, key, found, event["type"])
+            self._tell(self._take, table, key, found, event["type"])
 
         return handle
 

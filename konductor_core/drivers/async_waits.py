@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import AskError, MovedError, RedisError
 from redis.exceptions import TimeoutError as NoAnswer
 
+from konductor_core.drivers.async_wire import cancellations, heed
 from konductor_core.drivers.waits import SERVER_BLOCK, SERVER_GRACE
 from konductor_core.flows.steps import RESUBSCRIBED, Block, Listen, Pause, Report, Step, Subscribe
 
@@ -134,9 +135,11 @@ class _Blocker:
         """Return the next message, or None after `seconds`. Raises redis-py's errors."""
         now = asyncio.get_running_loop().time
         if self._reply is None:
+            before = cancellations()
             await self._connection.send_command("BLPOP", self._key, SERVER_BLOCK)
             self._overdue = now() + SERVER_BLOCK + SERVER_GRACE
             self._reply = asyncio.ensure_future(self._connection.read_response(timeout=math.inf))
+            heed(before)
         done, _ = await asyncio.wait({self._reply}, timeout=max(0.0, min(seconds, self._overdue - now())))
         if not done:
             if now() >= self._overdue:

@@ -14,7 +14,23 @@ from konductor_core.flows.steps import Call
 if TYPE_CHECKING:
     from konductor_core.flows.steps import Command
 
-__all__ = ["AsyncWire"]
+__all__ = ["AsyncWire", "cancellations", "heed"]
+
+
+def cancellations() -> int:
+    """Return how often the present task was asked to end, for `heed`."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
+def heed(before: int) -> None:
+    """Raise the cancellation that has come since there were `before` of them, if one has.
+
+    To be called after everything that sends by redis-py: it does so in `wait_for`, which in Python 3.11 loses a
+    cancellation that comes as it is done.
+    """
+    if cancellations() > before:
+        raise asyncio.CancelledError
 
 
 class AsyncWire:
@@ -35,7 +51,14 @@ class AsyncWire:
         """Return a connection for one user alone, who gives it back to the pool. Raises redis-py's errors."""
         if self._closed:
             raise ConnectionError("closed by this process")
-        return await self.pool.get_connection()
+        before = cancellations()
+        connection = await self.pool.get_connection()
+        try:
+            heed(before)
+        except asyncio.CancelledError:
+            await self._give_up(connection)
+            raise
+        return connection
 
     async def perform(self, step: Call | Command, wait_ms: int) -> tuple[Any, int]:
         """Run a step on one connection, as `Wire.perform` does."""
@@ -66,11 +89,9 @@ class AsyncWire:
 
     @staticmethod
     async def _exchange(connection: Any, command: bytes) -> Any:  # noqa: ANN401 - redis-py's
-        task = asyncio.current_task()
-        cancellations = task.cancelling() if task else 0
+        before = cancellations()
         await connection.send_packed_command([command])
-        if task and task.cancelling() > cancellations:
-            raise asyncio.CancelledError  # Python 3.11's wait_for, in redis-py, loses one that comes as it is done
+        heed(before)
         return await connection.read_response()
 
     async def _give_up(self, connection: Any) -> None:  # noqa: ANN401 - redis-py's

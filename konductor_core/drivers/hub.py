@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import NoPermissionError, RedisError
 
+from konductor_core.drivers.async_wire import cancellations, heed
 from konductor_core.drivers.waits import UNHEARD_PAUSE
 from konductor_core.flows.steps import RESUBSCRIBED
 
@@ -117,8 +118,10 @@ class Hub:
                 connection = await self.wire.lend()
                 self._connection, self._place = connection, self.wire.place
                 self._reader = asyncio.create_task(self._read(connection))
+            before = cancellations()
             try:
                 await self._connection.send_command(command, channel, check_health=False)  # its reader gets the PONG
+                heed(before)
             except AttributeError as error:  # redis-py's: the reader has just closed the connection
                 raise Lost("the connection was closed") from error
 

@@ -70,7 +70,7 @@ class _Wait(Wait[Opened]):
     def describe(self, count: int, target: int, _notes: list[str]) -> str:
         return f"{count}/{target} arrived, waiting for {max(0, target - count)} more"
 
-    def result(self, count: int, target: int, cycle: int, epoch: str) -> Opened:
+    def result(self, count: int, target: int, cycle: int, epoch: str, _notes: list[str]) -> Opened:
         return Opened(count, target, cycle, epoch)
 
 

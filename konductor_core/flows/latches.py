@@ -39,10 +39,13 @@ class Wait(Generic[Result]):
     """
 
     script: ClassVar[Script]
+    counted: ClassVar[bool] = True
+    """Whether the script counts this waiter, so that it has to be told when the wait is given up."""
     failure: ClassVar[type[Failed]] = Failed
 
     def __init__(self, keys: ObjectKeys, cycle: int = 0, epoch: str = "") -> None:
         self.keys = keys
+        self.script_keys = keys.latch
         self.cycle = cycle
         self.epoch = epoch
         self.request = new_request_id()
@@ -58,14 +61,14 @@ class Wait(Generic[Result]):
         """Return the line of progress; `notes` are what the script says beside the two numbers."""
         raise NotImplementedError
 
-    def result(self, count: int, target: int, cycle: int, epoch: str) -> Result:
+    def result(self, count: int, target: int, cycle: int, epoch: str, notes: list[str]) -> Result:
         """Return what the wait ends with."""
         raise NotImplementedError
 
     def call(self, seconds: float) -> Call:
         """Ask, and stay counted."""
         cycle = self.awaited if self.seen_epoch else self.cycle
-        return Call(self.script, self.keys.latch, self.arguments(cycle), seconds=seconds)
+        return Call(self.script, self.script_keys, self.arguments(cycle), seconds=seconds)
 
     def outlived(self, epoch: str) -> bool:
         """Return whether a new epoch has come, and forget the cycle that was awaited in the old one."""
@@ -139,7 +142,8 @@ def wait(this: Wait[Result], timeout_ms: int | None, *, must_exist: bool = False
         raise
     except BaseException:
         with suppress(KonductorError):  # it is forgotten without its heartbeat
-            yield Call(LEAVE, this.keys.latch, (this.request,), seconds=FAREWELL)
+            if this.counted:
+                yield Call(LEAVE, this.script_keys, (this.request,), seconds=FAREWELL)
         raise
 
 
@@ -184,7 +188,7 @@ def _judge(this: Wait[Result], reply: list[Any], patience: Patience, *, must_exi
     this.check_epoch(epoch)
     this.awaited, this.seen_epoch = awaited, epoch
     if code == Code.OPEN:
-        return this.result(count, target, awaited, epoch)
+        return this.result(count, target, awaited, epoch, notes)
     if code == Code.FAILED:
         raise this.failed(notes[0])
     yield from patience.say(this.describe(count, target, notes))
@@ -231,7 +235,7 @@ def _hear(this: Wait[Result], word: str, epoch: str, rest: list[str], patience: 
         return None  # of an epoch that has ended
     this.check_epoch(epoch)
     if word == "open" and cycle >= this.awaited:
-        return this.result(count, target, this.awaited, epoch)
+        return this.result(count, target, this.awaited, epoch, rest[3:])
     if word == "failed":
         raise this.failed(" ".join(rest[3:]))
     if word == "progress" and cycle == this.awaited:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Defined", "arguments", "define", "delete", "events", "list_objects", "reset"]
 
 _MECHANISM: Final = {
-    **dict.fromkeys(LEASED, "permit"),
+    **dict.fromkeys((*LEASED, Kind.ONCE), "permit"),
     Kind.BARRIER: "barrier",
     Kind.WAITGROUP: "waitgroup",
 }

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from konductor_core import durations, keys
 from konductor_core.codes import Code
 from konductor_core.errors import (
+    AlreadyDone,
     AlreadyWaiting,
     Denied,
     Impossible,
@@ -130,6 +131,8 @@ class _Reply:
     def usage(self) -> str:
         """How much of the object is held, in the words of its kind."""
         kind = self.object.partition("/")[0]
+        if kind == Kind.ONCE.key:
+            return "somebody runs it" if self.in_use else "nobody runs it"
         if kind == Kind.SEMAPHORE.key:
             return f"{self.in_use}/{self.permits} permits in use"
         if not self.in_use:
@@ -244,6 +247,8 @@ def _refusal(ask: Ask, reply: _Reply) -> KonductorError:
     name, held = reply.object, f"{reply.usage}, {reply.waiting} waiting"
     if reply.code == Code.ABSENT:
         return absent(next(o for o in ask.objects if o.id == name))
+    if reply.code == Code.DONE:
+        return AlreadyDone(f"{name} is done already", hint=f"koncli {name.replace('/', ' status ')} says by whom")
     if reply.code == Code.IMPOSSIBLE:
         return Impossible(f"{name} has {reply.permits} permits: {_most(ask, name)} can never be granted")
     if reply.code == Code.DUPLICATE:
@@ -251,14 +256,8 @@ def _refusal(ask: Ask, reply: _Reply) -> KonductorError:
             f"holder {ask.holder} is already waiting for {name} in another process",
             hint="give this one its own --holder, or wait for the other",
         )
-    if reply.code == Code.FIXED and len(ask.objects) == 1 and ask.objects[0].kind is Kind.RWMUTEX:
-        before, after = ("reads", "write") if ask.amounts[0] > 1 else ("writes", "read")
-        return Denied(
-            f"holder {ask.holder} {before} {name} and asks to {after}: a lock is never turned into the other",
-            hint="unlock it first, and check anew afterwards: another may write in between",
-        )
     if reply.code == Code.FIXED:
-        return Denied(f"holder {ask.holder} already holds {name} in another way", hint="release it first")
+        return _fixed(ask, name)
     if reply.code == Code.ENDLESS:
         return InvalidInput(
             f"{name} gives leases without an end (ttl 0), and no pod is known whose end would end this one",
@@ -269,6 +268,17 @@ def _refusal(ask: Ask, reply: _Reply) -> KonductorError:
     if reply.permits == 0:
         held = f"paused (0 permits), {reply.waiting} waiting"
     return WouldBlock(f"{name} would block: {held}", hint="wait with --wait or --timeout")
+
+
+def _fixed(ask: Ask, name: str) -> Denied:
+    """Return the error for a holder that has another share already, which its kind never changes."""
+    if len(ask.objects) == 1 and ask.objects[0].kind is Kind.RWMUTEX:
+        before, after = ("reads", "write") if ask.amounts[0] > 1 else ("writes", "read")
+        return Denied(
+            f"holder {ask.holder} {before} {name} and asks to {after}: a lock is never turned into the other",
+            hint="unlock it first, and check anew afterwards: another may write in between",
+        )
+    return Denied(f"holder {ask.holder} already holds {name} in another way", hint="release it first")
 
 
 def _most(ask: Ask, name: str) -> int:

@@ -136,7 +136,21 @@ def _only(kind: Kind, head: list[Any], meta: dict[str, str]) -> dict[str, Any]:
         return {"in_use": int(head[3])}
     if kind is Kind.LEASE:
         return {"renewals": int(meta.get("renewals") or 0), "transitions": int(meta.get("transitions") or 0)}
+    if kind is Kind.ONCE:
+        return _of_once(meta)
     return {}
+
+
+def _of_once(meta: dict[str, str]) -> dict[str, Any]:
+    return {
+        "completed_by": meta.get("executor"),
+        "done_ms": int(meta["done"]) if "done" in meta else None,
+        "result": meta.get("result"),
+        "failures": int(meta.get("failures") or 0),
+        "failed_ms": int(meta["failed"]) if "failed" in meta else None,
+        "failed_by": meta.get("failer"),
+        "reason": meta.get("reason"),
+    }
 
 
 def _holder(row: list[Any], *, is_rw: bool) -> Holder:
@@ -221,7 +235,7 @@ def read_waitgroup(keys: ObjectKeys, members: int = ARRIVALS_SHOWN) -> Flow[Wait
 
 
 READERS: Final[dict[Kind, Callable[[ObjectKeys], Flow[Any]]]] = {
-    **dict.fromkeys(LEASED, read_permits),
+    **dict.fromkeys((*LEASED, Kind.ONCE), read_permits),
     Kind.BARRIER: read_barrier,
     Kind.WAITGROUP: read_waitgroup,
 }

@@ -71,7 +71,7 @@ class _Wait(Wait[Finished]):
             return "idle, waiting for the first member"
         return f"{max(0, target - count)}/{target} done, waiting for {count} more"
 
-    def result(self, count: int, target: int, cycle: int, epoch: str) -> Finished:
+    def result(self, count: int, target: int, cycle: int, epoch: str, _notes: list[str]) -> Finished:
         return Finished(count, target, cycle, epoch)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from konductor_core.models.lease import LeasePhase, LeaseSpec, LeaseStatus
     from konductor_core.models.mutex import MutexPhase, MutexSpec, MutexStatus
     from konductor_core.models.objects import Event, Status
+    from konductor_core.models.once import OncePhase, OnceSpec, OnceStatus
     from konductor_core.models.permits import Holder, LockSpec, PermitStatus, Policy, Waiter
     from konductor_core.models.registry import SPECS, STATUSES
     from konductor_core.models.rwmutex import RWMutexPhase, RWMutexSpec, RWMutexStatus
@@ -40,6 +41,9 @@ __all__ = [
     "MutexPhase",
     "MutexSpec",
     "MutexStatus",
+    "OncePhase",
+    "OnceSpec",
+    "OnceStatus",
     "PermitStatus",
     "Policy",
     "RWMutexPhase",
@@ -74,6 +78,9 @@ _WHERE: Final = {
     "MutexPhase": "mutex",
     "MutexSpec": "mutex",
     "MutexStatus": "mutex",
+    "OncePhase": "once",
+    "OnceSpec": "once",
+    "OnceStatus": "once",
     "PermitStatus": "permits",
     "Policy": "permits",
     "RWMutexPhase": "rwmutex",

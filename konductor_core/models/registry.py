@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from konductor_core.models.barrier import BarrierSpec, BarrierStatus
 from konductor_core.models.lease import LeaseSpec, LeaseStatus
 from konductor_core.models.mutex import MutexSpec, MutexStatus
+from konductor_core.models.once import OnceSpec, OnceStatus
 from konductor_core.models.rwmutex import RWMutexSpec, RWMutexStatus
 from konductor_core.models.semaphore import SemaphoreSpec, SemaphoreStatus
 from konductor_core.models.waitgroup import WaitGroupSpec, WaitGroupStatus
@@ -18,8 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = ["SPECS", "STATUSES"]
 
-_SPECS: Final = (BarrierSpec, SemaphoreSpec, LeaseSpec, MutexSpec, RWMutexSpec, WaitGroupSpec)
-_STATUSES: Final = (BarrierStatus, SemaphoreStatus, LeaseStatus, MutexStatus, RWMutexStatus, WaitGroupStatus)
+_SPECS: Final = (BarrierSpec, SemaphoreSpec, LeaseSpec, MutexSpec, RWMutexSpec, OnceSpec, WaitGroupSpec)
+_STATUSES: Final = (
+    BarrierStatus,
+    SemaphoreStatus,
+    LeaseStatus,
+    MutexStatus,
+    RWMutexStatus,
+    OnceStatus,
+    WaitGroupStatus,
+)
 
 SPECS: Final[dict[Kind, type[Spec]]] = {spec.kind: spec for spec in _SPECS}
 """Kind -> the class of its spec."""

@@ -23,9 +23,10 @@ local function begin_epoch(object)
   object.token = math.max(object.token, tonumber(recall(object, 'last-token') or '0'))
   object.grants = 0
   object.calm = 0
+  object.done = false
   object.expiries = 0
-  call('HDEL', object.meta, 'refusals', 'timeouts', 'waited', 'longest', 'renewals',
-    'last', 'transitions')
+  call('HDEL', object.meta, 'refusals', 'timeouts', 'waited', 'longest', 'renewals', 'last', 'transitions',
+    'done', 'executor', 'sealed', 'result', 'failures', 'failed', 'failer', 'reason')
   call('HSET', object.meta, 'epoch', object.epoch, 'created', text(NOW), 'token', text(object.token), 'extra', '0',
     'grants', '0', 'expiries', '0', 'calm', '0')
   object.fields = {}

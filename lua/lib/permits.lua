@@ -128,13 +128,13 @@ end
 
 -- Reads the object's hash. A calm object has nothing else to look at.
 local function load(id, meta, leases, weights, queue, ageing, waiting, events)
-  local m = call('HMGET', meta, 'epoch', 'permits', 'ttl', 'token', 'extra', 'grants', 'expiries', 'calm')
+  local m = call('HMGET', meta, 'epoch', 'permits', 'ttl', 'token', 'extra', 'grants', 'expiries', 'calm', 'done')
   local object = {
     id = id, meta = meta, leases = leases, weights = weights, queue = queue, ageing = ageing, waiting = waiting,
     events = events, epoch = m[1], permits = tonumber(m[2]) or 0, ttl = tonumber(m[3]) or 0,
     token = tonumber(m[4]) or 0, extra = tonumber(m[5]) or 0, grants = tonumber(m[6]) or 0,
     expiries = tonumber(m[7]) or 0, calm = tonumber(m[8]) or 0, waiters = 0, changed = false, fields = {},
-    count = false, ends = false,
+    done = m[9], count = false, ends = false,
   }
   OBJECTS[#OBJECTS + 1] = object
   OBJECTS[id] = object

@@ -52,7 +52,8 @@ class Body:
 
     def duration(self, name: str, default: str = "0", *, most_ms: int | None = None) -> str:
         """Return a duration like `30s`, which is `most_ms` at most."""
-        value = self.text(name) or default
+        given = self.text(name)
+        value = default if given is None else given
         ms = to_ms(value, what=name)
         if most_ms is not None and ms > most_ms:
             most = to_text(most_ms)

@@ -37,7 +37,8 @@ class Latches:
         }
 
     async def _arrive(self, kind: Kind, name: str, body: Body) -> Document:
-        who = body.text("arrivalId") or arrival_id(os.environ, self._k.settings.holder)
+        given = body.text("arrivalId")
+        who = arrival_id(os.environ, self._k.settings.holder) if given is None else given
         patience = body.duration("timeout", PATIENCE, most_ms=LONGEST_WAIT_MS)
         body.done()
         arrived = await self._k.barrier(name).arrive(who, patience=patience)

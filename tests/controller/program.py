@@ -57,7 +57,7 @@ class Process:
     async def ended(self) -> float:
         """Wait for its end; return how many seconds it took."""
         began = time.monotonic()
-        await eventually(lambda: self.process.poll() is not None, "it has ended")
+        await eventually(lambda: self.process.poll() is not None, "it has ended", 30)
         return time.monotonic() - began
 
     def lines(self) -> list[str]:

@@ -69,13 +69,14 @@ def _reads(rule: Rule, resource: str) -> bool:
 
 def test_the_webhook_is_granted_exactly_what_its_code_does() -> None:
     assert {tuple(rule) for rule, _, _ in granted(base(), WEBHOOK)} == webhook.cluster.RULES
-    assert list(granted(render("given-certificate"), WEBHOOK)) == []
+    with_given = {tuple(rule) for rule, _, _ in granted(render("given-certificate"), WEBHOOK)}
+    assert with_given == {webhook.cluster.JOB_RULE}
 
 
-def test_the_webhook_reaches_only_its_own_secret_and_its_own_configurations() -> None:
+def test_of_secrets_and_configurations_the_webhook_reaches_only_its_own() -> None:
     for rule, where, name in granted(base(), WEBHOOK):
-        assert name == ("" if rule.verb == "create" else WEBHOOK)
         assert where == (NAMESPACE if rule.resource == "secrets" else "")
+        assert name == ("" if rule.verb == "create" or tuple(rule) == webhook.cluster.JOB_RULE else WEBHOOK)
 
 
 def test_who_may_view_or_edit_a_namespace_may_do_so_with_every_kind() -> None:

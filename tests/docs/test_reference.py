@@ -36,6 +36,7 @@ spec:
 """,
     "bin/greet": "#!/bin/sh\necho hello\n",
     "bin/curl": "#!/bin/sh\necho got $2\n",
+    "migrate.sh": "#!/bin/sh\necho migrated $1\n",
     "load.sh": "#!/bin/sh\necho loaded $1\n",
 }
 """Files and programs that the examples are about."""
@@ -104,6 +105,14 @@ def _prepare(k: Konductor, example: str) -> None:
     for name in ("extract-complete", "my-barrier"):
         k.barrier(name).define(expected=1, labels=labels)
         k.barrier(name).arrive("a")
+    for name in ("schema-migration", "my-once"):
+        once = k.once(name)
+        once.define(ttl="1m", labels=labels)
+        once.reset()
+        if not re.search(r" once (run|begin) ", example):
+            run = once.begin(holder="laptop")
+            if not re.search(r" once (complete|fail) ", example):
+                run.complete("version 7")
     for name in ("workers", "my-waitgroup"):
         group = k.waitgroup(name)
         group.define(labels=labels)

@@ -87,7 +87,10 @@ class Trial:
         self.barrier.__exit__()
 
     def begin(self, threads: int = 6, tasks: int = 4, **options: Any) -> list[Worker]:
-        """Start the load: processes of one thread each, and one process with so many tasks."""
+        """Start the load: processes of one thread each, and one process with so many tasks.
+
+        Fewer than the barrier expects could all be waiting for it, with nobody left to arrive.
+        """
         plan = {
             "semaphore": SEMAPHORE,
             "barrier": BARRIER,

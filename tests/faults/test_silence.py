@@ -61,7 +61,7 @@ def test_without_the_channels_everything_works_only_later(fresh_server: FreshSer
     say(f"without channels: queue {woken * 1000:.0f} ms, barrier {opened * 1000:.0f} ms")
     assert woken * 1000 < 500 + lag.worst_ms, "a queue needs no channel"
     assert opened * 1000 < UNHEARD_MS + lag.worst_ms
-    this.begin(threads=2, tasks=2)
+    this.begin(threads=3, tasks=3)
     this.await_progress(30)
     this.end(patience=60)
     assert this.violations(late_ms=UNHEARD_MS + lag.worst_ms, script_ms=5 + lag.worst_ms) == []

@@ -87,6 +87,16 @@ def test_a_pod_reads_its_grant_while_the_keeper_holds_it(local: Local, mounts: t
     assert any("semaphore/s: released" in line for line in result.said("konductor-keeper"))
 
 
+def test_the_api_is_served_to_the_pod_on_its_socket(local: Local) -> None:
+    ask = (
+        "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/var/run/konductor/api.sock'); "
+        "s.sendall(b'POST /v1/barriers/b/arrive HTTP/1.0\\r\\nContent-Length: 0\\r\\n\\r\\n'); "
+        "print(s.recv(99).split()[1].decode())"
+    )
+    result = local.run(konductor("Barrier", "b", expected=1), annotated(job("work", f'python3 -c "{ask}"'), api="true"))
+    assert (result.code, result.said()) == (0, ["200"])
+
+
 def test_permits_that_do_not_come_in_time_fail_the_pod(local: Local) -> None:
     holder = annotated(job("first", "sleep 60"), acquire_semaphore="s")
     late = annotated(job("second", "true", job={"backoffLimit": 0}), acquire_semaphore="s", acquire_timeout="2s")
@@ -105,7 +115,10 @@ def test_arrivals_come_with_the_end_and_count_once_for_each_index(local: Local, 
         job("many", "true", job={"completions": 2, "completionMode": "Indexed", "parallelism": 2}), arrive_barrier="b"
     )
     plain = annotated(job("one", "true"), arrive_barrier="b")
-    failing = annotated(bare_pod("bad", "exit 1"), arrive_barrier="b", arrive_on="completion")
+    others = (
+        "until koncli barrier status b -o json | grep -q '\"arrived\": 4'; do sleep 0.1; done"  # a failure ends all
+    )
+    failing = annotated(bare_pod("bad", f"{others}; exit 1"), arrive_barrier="b", arrive_on="completion")
     succeeding = annotated(bare_pod("sad", "exit 1"), arrive_barrier="b")
     starting = annotated(bare_pod("early", "true"), arrive_barrier="b", arrive_on="start")
     waiting = annotated(job("last", "true"), wait_barrier="b")

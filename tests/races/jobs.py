@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from konductor_core.client import Konductor
-from konductor_core.errors import KonductorError
+from konductor_core.errors import AlreadyDone, KonductorError
 from tests.servers import until
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "be_interrupted",
     "compete",
     "compete_for_several",
+    "do_once",
     "go_round",
     "serve",
     "take_part",
@@ -244,6 +245,29 @@ def take_part(link: Link, *, url: str, namespace: str, name: str, member: str, u
             link.say("finished")
         group.done(member)
         link.say("done")
+
+
+def do_once(link: Link, *, url: str, namespace: str, name: str, seed: int, until_failures: int) -> None:
+    """Try to do it until it is done: hang beyond the lease, fail, and complete once so many runs have failed."""
+    chance = random.Random(seed)
+    with Konductor(url, namespace=namespace) as k:
+        once = k.once(name)
+        while True:
+            try:
+                run = once.begin(timeout=20)
+            except AlreadyDone:
+                link.say("done")
+                return
+            way = chance.choice(("fail", "hang", "complete", "complete"))
+            threading.Event().wait(chance.uniform(0, 0.02) + (0.5 if way == "hang" else 0))
+            try:
+                if way == "fail" or (way == "complete" and once.status().failures < until_failures):
+                    run.fail("by chance")
+                else:
+                    run.complete()
+                    link.say("completed", holder=run.holder, token=run.token)
+            except KonductorError as error:
+                link.say("error", code=error.code)
 
 
 def wait_for_group(link: Link, url: str, namespace: str, name: str) -> None:

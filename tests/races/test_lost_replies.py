@@ -154,6 +154,21 @@ def test_members_are_added_and_done_once(line: Line) -> None:
     assert types == ["created", "added", "added", "finished", "finished", "done"]
 
 
+def test_it_is_completed_once_and_a_failure_fails_one_run(line: Line) -> None:
+    schema = line.k.once("schema")
+    schema.define(ttl="30s")
+    run = schema.begin(timeout=0, holder="a")
+    line.lose("once_fail")
+    run.fail("no route")
+    assert line.was_repeated("once_fail")
+    run = schema.begin(timeout=0, holder="a")
+    line.lose("once_complete")
+    assert run.complete().counted
+    assert line.was_repeated("once_complete")
+    types = [event.type for event in line.events("once", "schema")]
+    assert types == ["created", "granted", "failed", "granted", "completed"]
+
+
 def test_a_definition_a_reset_and_a_deletion_happen_once(line: Line) -> None:
     semaphore = line.k.semaphore("one")
     for script, act in (("permit_define", lambda: semaphore.define(9)), ("permit_reset", semaphore.reset)):

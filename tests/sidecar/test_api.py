@@ -242,6 +242,8 @@ def test_on_loopback_it_is_the_same(pod: Pod) -> None:
         (b'{"permits": 1e400}', "is not a whole number"),
         (b'{"mode": "read"}', "the field 'mode' is unknown"),
         (b'{"ttl": "30"}', "has no unit"),
+        (b'{"ttl": ""}', "ttl '' is not a duration"),
+        (b'{"holder": ""}', "holder is empty"),
         (b'{"ttl": 30}', "ttl 30 is not text"),
         (b'{"timeout": "6m"}', "too long for one request: use at most 5m"),
         (b'{"renew": "yes"}', "renew 'yes' is neither true nor false"),

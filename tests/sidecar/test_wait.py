@@ -65,7 +65,7 @@ def test_the_deadline_counts_from_the_first_start_of_the_container(pod: Pod) -> 
 def test_a_deadline_of_another_start_of_the_node_does_not_count(pod: Pod) -> None:
     pod.k.barrier("b").define(2)
     (pod.volume / "deadlines").mkdir()
-    for stale in ('["another boot", 1]', "[1", "null", '["", "x"]'):
+    for stale in ('["another boot", 1]', "[1"):
         (pod.volume / "deadlines" / "wait-barrier-b").write_text(stale)
         waiting = pod.start("wait", "barrier/b", "--timeout", "1h")
         waiting.said("1h left")

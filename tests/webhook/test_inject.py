@@ -242,6 +242,16 @@ def test_the_pods_of_a_job_arrive_as_one_and_those_of_an_indexed_job_as_one_for_
         assert list(found)[-1] == "KONDUCTOR_ARRIVAL_ID"  # its value refers to those before it
 
 
+@pytest.mark.parametrize(
+    "completions,field",
+    [(1, "metadata.labels['batch.kubernetes.io/controller-uid']"), (3, "metadata.uid"), (0, "metadata.uid")],
+)
+def test_the_pods_of_a_job_of_several_completions_arrive_each_for_itself(completions: int, field: str) -> None:
+    sent = pod({"wait-barrier": "a"})
+    sent["metadata"]["labels"] = JOB
+    assert env(named(dict(inject(sent, DEFAULTS, completions).pod), "app"))["KONDUCTOR_ARRIVAL_ID"] == field
+
+
 def test_a_pod_whose_name_is_yet_to_be_generated_is_injected_alike() -> None:
     sent = pod({"wait-barrier": "a"})
     del sent["metadata"]["name"]
