@@ -37,6 +37,7 @@ spec:
     "bin/greet": "#!/bin/sh\necho hello\n",
     "bin/curl": "#!/bin/sh\necho got $2\n",
     "migrate.sh": "#!/bin/sh\necho migrated $1\n",
+    "scheduler": "#!/bin/sh\necho leads\n",
     "load.sh": "#!/bin/sh\necho loaded $1\n",
 }
 """Files and programs that the examples are about."""
@@ -127,8 +128,30 @@ def _prepare(k: Konductor, example: str) -> None:
         semaphore = k.semaphore(name)
         semaphore.define(permits=4, labels=labels)
         semaphore.reset()
-        for holder in ("laptop", "worker-7"):
+        for holder in ("laptop", "worker-7") if "koncli acquire" not in example else ():
             semaphore.acquire(holder=holder)
+    _prepare_locks(k, example, labels)
+
+
+def _prepare_locks(k: Konductor, example: str, labels: dict[str, str]) -> None:
+    """Make leases and locks; one that is to be given back is held."""
+    for ref in (
+        "lease/scheduler-leader",
+        "lease/my-lease",
+        "mutex/schema-migration",
+        "mutex/my-mutex",
+        "mutex/index",
+        "rwmutex/warehouse",
+        "rwmutex/my-rwmutex",
+    ):
+        kind, _, name = ref.partition("/")
+        handle = getattr(k, kind)(name)
+        handle.define(labels=labels)
+        handle.reset()
+        if re.search(rf"{kind} (renew|release|unlock|holders|status) {name}", example):
+            handle.take(1, holder="laptop")
+        elif "force-release" in example:
+            handle.take(1, holder="replica-1")
 
 
 def _with_an_end(example: str) -> tuple[str, int]:
