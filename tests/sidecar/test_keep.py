@@ -27,7 +27,7 @@ TTL = "2s"
 def acquired(pod: Pod, ttl: str = TTL, **amounts: int) -> None:
     """Leave in the volume what the acquire container leaves there."""
     wanted = {f"semaphore/{name}": amount for name, amount in (amounts or {"load": 1}).items()}
-    leases = pod.k.acquire(wanted, ttl, holder="load-1")
+    leases = pod.k.acquire_all(wanted, ttl, holder="load-1")
     volume = Volume(str(pod.volume))
     grants = [as_grant(*each) for each in zip(sorted(wanted), leases, strict=True)]
     for grant in grants:
