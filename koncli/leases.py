@@ -66,6 +66,11 @@ def permits_text(count: int) -> str:
 
 def report_grant(app: App, kind: Kind, name: str, lease: Granted, verb: str) -> None:
     """Print a grant: one line for people, all of it as JSON; the token is what protected systems compare."""
+    report(app, kind, name, *grant_shown(kind, name, lease, verb))
+
+
+def grant_shown(kind: Kind, name: str, lease: Granted, verb: str) -> tuple[str, dict[str, object]]:
+    """Return a grant as a line of text, and as the fields of its JSON."""
     expiry = f"expires in {to_text(lease.ttl_ms)}" if lease.ttl_ms else "never expires"
     what = f"{permits_text(lease.permits)} of {ref(kind, name)}" if kind is Kind.SEMAPHORE else ref(kind, name)
     fields: dict[str, object] = {"holder": lease.holder}
@@ -78,7 +83,7 @@ def report_grant(app: App, kind: Kind, name: str, lease: Granted, verb: str) -> 
     if lease.ttl_ms:
         # By this process's clock, counted from before the request: never longer than the server keeps it.
         fields["expiresIn"] = to_text(int(lease.expires_in * 1000))
-    report(app, kind, name, f"{verb} {what} as {lease.holder}, token {lease.token}, {expiry}", fields)
+    return f"{verb} {what} as {lease.holder}, token {lease.token}, {expiry}", fields
 
 
 def report_release(

@@ -93,9 +93,9 @@ class AsyncKonductor:
         """Return the handle of a wait group, whether it exists or not."""
         return AsyncWaitGroup(self.driver, WaitGroupVerbs(self._caller, name))
 
-    async def acquire(
+    async def acquire_all(
         self,
-        amounts: Mapping[str, int],
+        amounts: Mapping[str, int | str],
         ttl: Duration | None = None,
         timeout: Duration | None = None,  # noqa: ASYNC109 - by the flow's own deadline
         priority: int = 0,
@@ -107,9 +107,10 @@ class AsyncKonductor:
         on_progress: Notify | None = None,
         on_lost: Callable[[AsyncLease], None] | None = None,
     ) -> list[AsyncLease]:
-        """Get permits of several objects at once, all or none: `{"semaphore/gpu": 1, "semaphore/disk": 2}`.
+        """Get several at once, all or none: `{"semaphore/gpu": 2, "mutex/index": 1, "rwmutex/warehouse": "read"}`.
 
-        Returns a lease of each, sorted by name. The other arguments and the errors are those of `Semaphore.acquire`.
+        Returns a lease of each, sorted by name. Nothing is held while it waits, so that whoever asks in whatever order
+        never blocks another for ever. The other arguments and the errors are those of `Semaphore.acquire`.
         """
         verbs, among = several(self._caller, amounts)
         ask = verbs[0].ask(1, ttl, priority, holder, force=force, among=among)

@@ -94,9 +94,9 @@ class Konductor:
         """Return the handle of a wait group, whether it exists or not."""
         return WaitGroup(self.driver, WaitGroupVerbs(self._caller, name))
 
-    def acquire(
+    def acquire_all(
         self,
-        amounts: Mapping[str, int],
+        amounts: Mapping[str, int | str],
         ttl: Duration | None = None,
         timeout: Duration | None = None,
         priority: int = 0,
@@ -108,9 +108,10 @@ class Konductor:
         on_progress: Notify | None = None,
         on_lost: Callable[[Lease], None] | None = None,
     ) -> list[Lease]:
-        """Get permits of several objects at once, all or none: `{"semaphore/gpu": 1, "semaphore/disk": 2}`.
+        """Get several at once, all or none: `{"semaphore/gpu": 2, "mutex/index": 1, "rwmutex/warehouse": "read"}`.
 
-        Returns a lease of each, sorted by name. The other arguments and the errors are those of `Semaphore.acquire`.
+        Returns a lease of each, sorted by name. Nothing is held while it waits, so that whoever asks in whatever order
+        never blocks another for ever. The other arguments and the errors are those of `Semaphore.acquire`.
         """
         verbs, among = several(self._caller, amounts)
         ask = verbs[0].ask(1, ttl, priority, holder, force=force, among=among)

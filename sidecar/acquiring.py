@@ -39,7 +39,7 @@ def acquire_all(
     leases: list[Lease] = []
     with Konductor(settings=settings) as k:
         try:
-            ask = partial(k.acquire, amounts, ttl, deadline.left, priority, holder=who, on_progress=progress(label))
+            ask = partial(k.acquire_all, amounts, ttl, deadline.left, priority, holder=who, on_progress=progress(label))
             leases = _go_on(k, volume, ask)
             _write(volume, sorted(amounts), leases)
         except WaitTimeout:

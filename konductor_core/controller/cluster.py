@@ -7,18 +7,39 @@ needs, neither more nor less.
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlencode
 
 from aiohttp import ClientError, ClientTimeout
 from kubernetes.aio.client import ApiClient
 
 from konductor_core.annotations import CONTROLLER
+from konductor_core.controller.calls import (
+    CREATE_EVENT,
+    CREATE_SECRET,
+    DELETE_POD,
+    GET_JOB,
+    GET_POD,
+    GET_SECRET,
+    LIST_NAMESPACES,
+    LIST_PODS,
+    METHODS,
+    PATCH_POD,
+    PATCH_SECRET,
+    RULES,
+    ApiError,
+    ApiUnavailable,
+    Conflict,
+    Forbidden,
+    Invalid,
+    Missing,
+    Rule,
+    document_of,
+    if_unchanged,
+    path_of,
+)
 from konductor_core.errors import KonductorError
-from konductor_core.identity import GROUP, VERSION
-from konductor_core.models.registry import SPECS
+from konductor_core.identity import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,88 +51,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "ApiError", "ApiUnavailable", "Cluster", "Conflict", "Forbidden", "Invalid", "Missing", "Rule"]
 
-log = logging.getLogger(__name__)
-
 PAGE: Final = 500
 TIMEOUT: Final = ClientTimeout(total=20.0, sock_connect=5.0)
 PAUSES: Final = (0.1, 0.4, 1.0)
 """Seconds between tries of a call that may work after a moment. What takes longer is the caller's to try again."""
-BUSY: Final = frozenset({429, 500, 502, 503, 504})
-
-
-class Rule(NamedTuple):
-    """One permission: a verb on a resource (`barriers`, `barriers/status`) of an API group."""
-
-    verb: str
-    group: str
-    resource: str
-
-
-def _ours(verb: str, part: str = "") -> frozenset[Rule]:
-    return frozenset(Rule(verb, GROUP, kind.plural + part) for kind in SPECS)
-
-
-LIST_PODS: Final = Rule("list", "", "pods")
-GET_POD: Final = Rule("get", "", "pods")
-PATCH_POD: Final = Rule("patch", "", "pods")
-DELETE_POD: Final = Rule("delete", "", "pods")
-LIST_NAMESPACES: Final = Rule("list", "", "namespaces")
-GET_JOB: Final = Rule("get", "batch", "jobs")
-GET_SECRET: Final = Rule("get", "", "secrets")
-CREATE_SECRET: Final = Rule("create", "", "secrets")
-PATCH_SECRET: Final = Rule("patch", "", "secrets")
-CREATE_EVENT: Final = Rule("create", "", "events")
-
-RULES: Final[frozenset[Rule]] = frozenset(
-    {
-        *(LIST_PODS, GET_POD, PATCH_POD, DELETE_POD, LIST_NAMESPACES, GET_JOB),
-        *(GET_SECRET, CREATE_SECRET, PATCH_SECRET, CREATE_EVENT),
-        *_ours("list"),
-        *_ours("get"),
-        *_ours("create"),
-        *_ours("patch"),
-        *_ours("delete"),
-        *_ours("patch", "/status"),
-    }
-)
-"""What this module calls. `watching.RULES` has what its watches need beside."""
-
-_VERSIONS: Final = {"": "v1", "batch": "v1", GROUP: VERSION}
-_METHODS: Final = {"list": "GET", "get": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
-
-
-class ApiError(KonductorError):
-    """The Kubernetes API refused a call; `status` is the HTTP status, 0 if there was no answer."""
-
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class Missing(ApiError):  # noqa: N818 - the short names read best
-    """What the call is about does not exist, or its namespace does not.
-
-    A resource that the API does not serve at all (now) is another thing, and a plain `ApiError`.
-    """
-
-
-class Conflict(ApiError):  # noqa: N818
-    """It exists already, or is not (or no longer) what the caller took it for."""
-
-
-class Invalid(ApiError):  # noqa: N818
-    """The API server's schema or rules refuse what was sent."""
-
-
-class Forbidden(ApiError):  # noqa: N818
-    """RBAC, a quota or admission refuses the call; also in a namespace that is being deleted."""
-
-
-class ApiUnavailable(ApiError):  # noqa: N818
-    """No answer, or one that says: later."""
-
-
-_ERRORS: Final[Mapping[int, type[ApiError]]] = {404: Missing, 409: Conflict, 422: Invalid, 400: Invalid, 403: Forbidden}
 
 
 class Cluster:
@@ -152,13 +95,13 @@ class Cluster:
         """Merge a patch into a resource. Raises `Missing`; `Conflict` if it is not as it was seen any more."""
         key = resource.key
         rule = Rule("patch", GROUP, key.kind.plural)
-        return await self._call(rule, key.namespace, key.name, _if_unchanged(resource, patch))
+        return await self._call(rule, key.namespace, key.name, if_unchanged(resource, patch))
 
     async def patch_status(self, resource: Resource, status: Mapping[str, Any]) -> dict[str, Any]:
         """Merge a patch into a resource's status. Raises `Missing`; `Conflict` if it is not as it was seen any more."""
         key = resource.key
         rule = Rule("patch", GROUP, f"{key.kind.plural}/status")
-        return await self._call(rule, key.namespace, key.name, _if_unchanged(resource, {"status": status}))
+        return await self._call(rule, key.namespace, key.name, if_unchanged(resource, {"status": status}))
 
     async def delete_resource(self, key: Key, uid: str) -> bool:
         """Delete a resource if it is still that one; False if it is not."""
@@ -271,7 +214,7 @@ class Cluster:
         body: Mapping[str, Any] | None,
         query: Mapping[str, str] | None,
     ) -> dict[str, Any]:
-        method, path = _METHODS[rule.verb], _path(rule, namespace, name)
+        method, path = METHODS[rule.verb], path_of(rule, namespace, name)
         query = dict(query or {}) | ({"fieldManager": CONTROLLER} if method in {"POST", "PATCH"} else {})
         headers = {"Accept": "application/json", "User-Agent": CONTROLLER}
         if method == "PATCH":
@@ -289,37 +232,4 @@ class Cluster:
         finally:
             if self._observe is not None:
                 self._observe(rule, status)
-        return _document(rule, status, data)
-
-
-def _if_unchanged(resource: Resource, patch: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the patch with the version that it is for: a uid alone is not checked where a status is patched."""
-    return {**patch, "metadata": {**patch.get("metadata", {}), "resourceVersion": resource.version}}
-
-
-def _path(rule: Rule, namespace: str, name: str) -> str:
-    """Return the path of a collection, of one thing in it, or of its subresource."""
-    resource, _, part = rule.resource.partition("/")
-    version = _VERSIONS[rule.group]
-    steps = ["apis", rule.group, version] if rule.group else ["api", version]
-    steps += ["namespaces", namespace] if namespace else []
-    steps += [step for step in (resource, name, part) if step]
-    return "/" + "/".join(quote(step, safe="") for step in steps)
-
-
-def _document(rule: Rule, status: int, data: bytes) -> dict[str, Any]:
-    """Return what the API answered, or raise what it means."""
-    try:
-        document = json.loads(data or b"{}")
-    except ValueError:
-        document = {"message": data[:200].decode(errors="replace")}
-    if 200 <= status < 300:
-        return dict(document)
-    message = document.get("message") if isinstance(document, dict) else None
-    reason = " ".join(str(message or "no reason given").split())
-    text = f"cannot {rule.verb} {'.'.join(filter(None, (rule.resource, rule.group)))}: {reason} ({status})"
-    if status in BUSY:
-        raise ApiUnavailable(text, status)
-    if status == 404 and not (document.get("details") or {}).get("name"):
-        raise ApiError(text, status)
-    raise _ERRORS.get(status, ApiError)(text, status)
+        return document_of(rule, status, data)

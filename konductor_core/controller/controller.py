@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from konductor_core import __version__
 from konductor_core.controller.agenda import Agenda
 from konductor_core.controller.arrivals import Arrivals
-from konductor_core.controller.cluster import ApiError, ApiUnavailable, Cluster
+from konductor_core.controller.cluster import ApiUnavailable, Cluster
 from konductor_core.controller.connections import Connections
 from konductor_core.controller.events import EventWriter
 from konductor_core.controller.health import Health
@@ -25,18 +26,15 @@ from konductor_core.controller.reclaim import Reclaim
 from konductor_core.controller.reconcile import Reconciler
 from konductor_core.controller.restore import Restore
 from konductor_core.controller.scheduling import Scheduling
+from konductor_core.controller.startup import kinds_are_known, persist
 from konductor_core.controller.store import Store
 from konductor_core.controller.sweep import Sweep, refresh
 from konductor_core.controller.tenants import Tenants
 from konductor_core.controller.view import Key, Resource, View
 from konductor_core.controller.watching import Watch
 from konductor_core.errors import Unavailable
-from konductor_core.identity import GROUP
-from konductor_core.models import SPECS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from kubernetes.aio.client import Configuration
 
     from konductor_core.controller.settings import ControllerSettings
@@ -46,7 +44,6 @@ __all__ = ["Controller"]
 
 log = logging.getLogger(__name__)
 
-RETRY: Final = 2.0
 CLEAN_EVERY: Final = 1.0
 """Seconds between two notes in Redis on what was looked at."""
 STUCK: Final = 60.0
@@ -104,39 +101,11 @@ class Controller:
         async with self.store, self.cluster, self.tenants, asyncio.TaskGroup() as tasks:
             tasks.create_task(health.run(self._settings.host, self._settings.port, self.listening.set_result))
             tasks.create_task(self._ask_redis())
-            await self._persist(self._is_installed, "waiting for the Kubernetes API")
+            await persist(partial(kinds_are_known, self.cluster), "waiting for the Kubernetes API")
             tasks.create_task(self._watch.run())
             await self._watch.listed.wait()
-            await self._persist(self._first_lists, "listing what the cluster has")
+            await persist(partial(refresh, self.view, self.cluster), "listing what the cluster has")
             tasks.create_task(self.leader.run())
-
-    @staticmethod
-    async def _persist(work: Callable[[], Awaitable[None]], what: str) -> None:
-        """Try until it works; nothing can be done before."""
-        told = ""
-        while True:
-            try:
-                await work()
-            except ApiError as error:
-                if str(error) != told:
-                    log.warning("%s: %s", what, error)
-                told = str(error)
-                await asyncio.sleep(RETRY)
-            else:
-                return
-
-    async def _is_installed(self) -> None:
-        """Raise `ApiError` if the API does not answer, or does not know our kinds."""
-        for kind in SPECS:
-            try:
-                await self.cluster.resources(kind)
-            except ApiError as error:
-                if error.status != 404:
-                    raise
-                raise ApiError(f"it does not know {kind.plural}.{GROUP}: apply the CRDs of this version") from None
-
-    async def _first_lists(self) -> None:
-        await refresh(self.view, self.cluster)
 
     async def _ask_redis(self) -> None:
         """Know whether Redis is there, on a standby too."""

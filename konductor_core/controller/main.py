@@ -26,7 +26,7 @@ __all__ = ["main"]
 log = logging.getLogger("konductor")
 
 USAGE: Final = 64
-PATIENCE: Final = 4.0
+PATIENCE: Final = 3.5
 """Seconds for an orderly end; the kubelet gives more, but nothing needs it."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from konductor_core import Konductor
-from konductor_core.controller.cluster import LIST_PODS
+from konductor_core.controller.calls import LIST_PODS
 from konductor_core.controller.metrics import Metrics
 from konductor_core.controller.view import Key
 from konductor_core.identity import Kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 
@@ -208,3 +209,22 @@ def test_quantities_that_kubernetes_has_no_use_for_are_refused() -> None:
             milli(text, "cpu")
     with pytest.raises(InvalidInput, match="is zero"):
         milli("0", "cpu")
+
+
+@pytest.mark.parametrize(
+    "name,value,text",
+    [
+        ("acquire-mutex", "m=2", "acquire-mutex: m has one permit only, not 2: leave the number out"),
+        ("acquire-lease", "l=many", "'many' is not a number of permits"),
+        ("acquire-rwmutex", "r=3", "'3' is neither read nor write: use one of them"),
+        ("acquire-rwmutex", "r=READ", "'READ' is neither read nor write"),
+    ],
+)
+def test_an_amount_that_a_kind_never_grants_is_refused(name: str, value: str, text: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(text)):
+        Coordination.from_annotations({PREFIX + name: value})
+
+
+def test_permits_are_heeded_by_semaphores_alone() -> None:
+    with pytest.raises(InvalidInput, match=re.escape("no effect alone: add konductor.io/acquire-semaphore")):
+        Coordination.from_annotations({PREFIX + "acquire-mutex": "m", PREFIX + "permits": "2"})

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from konductor_core.models import Arrival, BarrierSpec, BarrierStatus, Holder, SemaphoreSpec, SemaphoreStatus
+from konductor_core.durations import rfc3339
+from konductor_core.models import (
+    SPECS,
+    Arrival,
+    BarrierSpec,
+    BarrierStatus,
+    Holder,
+    LeaseStatus,
+    MutexStatus,
+    PermitStatus,
+    RWMutexStatus,
+    SemaphoreSpec,
+    SemaphoreStatus,
+    Status,
+)
 from konductor_core.projection import MAX_BYTES, Problem, project, project_absent, status_patch
 from konductor_core.schema import crds
 
@@ -36,6 +50,22 @@ def semaphore(**changes: Any) -> SemaphoreStatus:
     return SemaphoreStatus(**fields | changes)
 
 
+HELD = Holder(holder="h", permits=1, token=5, since_ms=NOW, expires_ms=NOW + 30_000)
+READER = replace(HELD, mode="read")
+WRITER = replace(HELD, mode="write", permits=1_000_000)
+
+
+def leased(kind: type[PermitStatus], *holders: Holder, **changes: Any) -> PermitStatus:
+    fields: dict[str, Any] = {
+        "name": "x", "namespace": "etl", "epoch": "17", "owner": "cr/1", "created_ms": NOW, "now_ms": NOW,
+        "next_change_ms": -1, "spec": SPECS[kind.kind](), "waiting": 0, "holders_total": len(holders),
+        "holders": holders, "counters": {"grants": 1},
+    }  # fmt: skip
+    if kind is LeaseStatus:
+        fields |= {"renewals": 0, "transitions": 0}
+    return kind(**fields | changes)
+
+
 def conditions(status: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {each["type"]: each for each in status["conditions"]}
 
@@ -58,9 +88,13 @@ def test_a_status_lacks_what_the_metadata_has_and_what_changes_by_itself() -> No
         (CYCLED, {"Ready": "True", "Open": "True", "Failed": "False"}),
         (semaphore(), {"Ready": "True", "Available": "True"}),
         (semaphore(in_use=2), {"Ready": "True", "Available": "False"}),
+        (leased(MutexStatus), {"Ready": "True", "Available": "True"}),
+        (leased(MutexStatus, HELD), {"Ready": "True", "Available": "False"}),
+        (leased(LeaseStatus, HELD), {"Ready": "True", "Available": "False"}),
+        (leased(RWMutexStatus, READER, READER), {"Ready": "True", "Available": "False"}),
     ],
 )  # fmt: skip
-def test_conditions_say_what_holds(status: BarrierStatus | SemaphoreStatus, wanted: dict[str, str]) -> None:
+def test_conditions_say_what_holds(status: Status, wanted: dict[str, str]) -> None:
     found = conditions(project(status, {}, 1))
     assert {name: each["status"] for name, each in found.items()} == wanted
 
@@ -88,6 +122,41 @@ def test_renewals_and_counters_alone_are_no_news_and_travel_with_what_is() -> No
     patch = status_patch(first, project(replace(renewed, waiting=1), first, 1))
     assert patch["counters"] == {"renewals": 8}
     assert patch["holders"][0]["expires"].endswith("09.000Z")
+
+
+@pytest.mark.parametrize(
+    "status,wanted",
+    [
+        (leased(MutexStatus), {"phase": "Unlocked"}),
+        (leased(MutexStatus, HELD), {"phase": "Locked", "holder": "h", "token": 5}),
+        (leased(LeaseStatus, HELD), {"phase": "Held", "holder": "h", "renewals": 0, "transitions": 0}),
+        (leased(RWMutexStatus), {"phase": "Unlocked", "readers": 0}),
+        (leased(RWMutexStatus, READER, READER), {"phase": "ReadLocked", "readers": 2}),
+        (leased(RWMutexStatus, WRITER), {"phase": "WriteLocked", "writer": "h", "readers": 0}),
+    ],
+)
+def test_who_holds_is_shown_as_the_columns_need_it(status: PermitStatus, wanted: dict[str, Any]) -> None:
+    shown = project(status, {}, 1)
+    assert {name: shown[name] for name in wanted} == wanted
+    assert ("holder" in shown) == ("holder" in wanted)
+    assert ("writer" in shown) == ("writer" in wanted)
+
+
+def test_until_when_a_lease_is_held_is_shown_anew_once_that_has_passed() -> None:
+    def seen(after_ms: int, lasts_ms: int, **changes: Any) -> LeaseStatus:
+        expires_ms = NOW + after_ms + lasts_ms
+        holder = replace(HELD, expires_ms=expires_ms, **changes)
+        return cast("LeaseStatus", leased(LeaseStatus, holder, now_ms=NOW + after_ms, renewals=after_ms))
+
+    first = project(seen(0, 30_000), {}, 1)
+    renewed = project(seen(10_000, 30_000), first, 1)
+    assert status_patch(first, renewed) == {}
+    later = project(seen(31_000, 30_000), renewed, 1)
+    assert status_patch(renewed, later)["expires"] == rfc3339(NOW + 61_000)
+    shorter = project(seen(10_000, 5_000), first, 1)
+    assert shorter["expires"] == rfc3339(NOW + 15_000)
+    another = project(seen(10_000, 30_000, token=6), first, 1)
+    assert another["expires"] == rfc3339(NOW + 40_000)
 
 
 def test_of_a_list_too_long_to_be_shown_the_total_is_the_news() -> None:
@@ -149,8 +218,18 @@ def test_a_patch_turns_one_status_into_the_other(before: dict[str, Any], after: 
     assert before == kept
 
 
-@pytest.mark.parametrize("status", [barrier(), barrier(phase="Open"), semaphore()])
-def test_a_status_has_only_fields_that_the_schema_knows(status: BarrierStatus | SemaphoreStatus) -> None:
+@pytest.mark.parametrize(
+    "status",
+    [
+        barrier(),
+        barrier(phase="Open"),
+        semaphore(),
+        leased(MutexStatus, HELD),
+        leased(LeaseStatus, HELD),
+        leased(RWMutexStatus, WRITER),
+    ],
+)
+def test_a_status_has_only_fields_that_the_schema_knows(status: Status) -> None:
     schema = crds()[status.kind]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
     shown = project(status, {}, 1) | {"observedEvent": "1-0"}
     assert shown.keys() <= schema["properties"].keys()

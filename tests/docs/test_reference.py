@@ -129,13 +129,13 @@ def _prepare(k: Konductor, example: str) -> None:
         semaphore = k.semaphore(name)
         semaphore.define(permits=4, labels=labels)
         semaphore.reset()
-        for holder in ("laptop", "worker-7"):
+        for holder in ("laptop", "worker-7") if "koncli acquire" not in example else ():
             semaphore.acquire(holder=holder)
 
 
 def _prepare_locks(k: Konductor, example: str, labels: dict[str, str]) -> None:
     """Make the leases and locks that the example is about: held where it ends that, else free."""
-    named = {"scheduler-leader": k.lease, "schema-migration": k.mutex, "warehouse": k.rwmutex}
+    named = {"scheduler-leader": k.lease, "schema-migration": k.mutex, "index": k.mutex, "warehouse": k.rwmutex}
     for name, make in {**named, "my-lease": k.lease, "my-mutex": k.mutex, "my-rwmutex": k.rwmutex}.items():
         handle = make(name)
         handle.define(labels=labels)

@@ -158,3 +158,14 @@ def test_release_says_which_it_was(code: str, released: Released) -> None:
 def test_every_release_has_a_request_id_of_its_own() -> None:
     first, second = (Stage(release(KEYS, "a")).at(Call).args[0] for _ in range(2))
     assert first != second
+
+
+def test_a_lease_is_given_up_early_where_there_must_be_time_to_stop() -> None:
+    hold = a_hold()
+    stage = Stage(keep_renewed(hold, early=0.25))
+    pause(stage)
+    while not stage.ended:
+        stage.fail(AWAY)
+        pause(stage)
+    assert stage.now == pytest.approx(1000 + 30 * 0.75)
+    assert "could not be renewed in time" in stage.result

@@ -25,6 +25,7 @@ __all__ = [
     "arrive_once",
     "be_interrupted",
     "compete",
+    "compete_for_several",
     "do_once",
     "go_round",
     "serve",
@@ -149,6 +150,26 @@ def compete(
                 continue
             link.say_held(lease)
             _use(link, lease, chance)
+
+
+def compete_for_several(
+    link: Link, *, url: str, namespace: str, amounts: dict[str, int], base: str, seed: int, seconds: float
+) -> None:
+    """Take random ones of several objects at once, in random order, hold them for a moment, and give them back."""
+    chance = random.Random(seed)
+    end, turn = monotonic() + seconds, 0
+    with Konductor(url, namespace=namespace) as k:
+        while monotonic() < end:
+            turn += 1
+            chosen = chance.sample(sorted(amounts), chance.choice((1, 2, 2, 3)))
+            holder = f"{base}/{turn}"
+            link.say("asks", holder=holder, objects=chosen)
+            leases = k.acquire_all({each: chance.randint(1, amounts[each]) for each in chosen}, ttl=1, holder=holder)
+            link.say("held", holder=holder, token=0, permits=0, until=0)
+            threading.Event().wait(chance.uniform(0, 0.03))
+            for lease in leases:
+                lease.release()
+            link.say("gave", holder=holder, token=0)
 
 
 def _use(link: Link, lease: Lease, chance: random.Random) -> None:

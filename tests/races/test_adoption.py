@@ -57,10 +57,10 @@ def test_an_endless_lease_can_be_adopted(k: Konductor) -> None:
 def test_several_objects_are_granted_all_or_none(k: Konductor) -> None:
     k.semaphore("one").acquire(holder="somebody")
     with pytest.raises(WouldBlock, match="semaphore/one would block"):
-        k.acquire({"semaphore/two": 2, "semaphore/one": 1}, timeout=0)
+        k.acquire_all({"semaphore/two": 2, "semaphore/one": 1}, timeout=0)
     assert k.semaphore("two").status().in_use == 0
     k.semaphore("one").release("somebody")
-    one, two = k.acquire({"semaphore/two": 2, "semaphore/one": 1}, timeout=0, holder="a")
+    one, two = k.acquire_all({"semaphore/two": 2, "semaphore/one": 1}, timeout=0, holder="a")
     assert (one.permits, two.permits, one.holder) == (1, 2, "a")
     assert [k.semaphore(name).status().holders[0].token for name in ("one", "two")] == [one.token, two.token]
 
@@ -68,13 +68,13 @@ def test_several_objects_are_granted_all_or_none(k: Konductor) -> None:
 @pytest.mark.parametrize("names", [{}, {"barrier/b": 1}, {"one": 1}, {"semaphore/UPPER": 1}, {"semaphore/one": 0}])
 def test_what_has_no_permits_is_refused_before_anything_is_sent(k: Konductor, names: dict[str, int]) -> None:
     with pytest.raises(InvalidInput):
-        k.acquire(names)
+        k.acquire_all(names)
 
 
 def test_tasks_have_the_same(server: Server, k: Konductor) -> None:
     async def work() -> None:
         async with AsyncKonductor(server.url, namespace="races") as a:
-            one, two = await a.acquire({"semaphore/two": 2, "semaphore/one": 1}, ttl=TTL, holder="a")
+            one, two = await a.acquire_all({"semaphore/two": 2, "semaphore/one": 1}, ttl=TTL, holder="a")
             adopted = a.semaphore("one").adopt("a", one.token, ttl=TTL, expires_in=one.expires_in)
             counters = k.semaphore("one").status
             await asyncio.to_thread(until, lambda: counters().counters["renewals"] >= 4, "it is kept")
