@@ -66,6 +66,7 @@ class Proxy:
         self._storm: tuple[random.Random, tuple[float, ...]] | None = None
         self._frozen = False
         self._refusing = False
+        self._refused: list[asyncio.StreamWriter] = []
 
     @property
     def url(self) -> str:
@@ -168,6 +169,7 @@ class Proxy:
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refusing:
             writer.transport.abort()
+            self._refused.append(writer)
             return
         try:
             from_server, to_server = await asyncio.open_unix_connection(self._upstream, limit=CHUNK)
@@ -243,6 +245,9 @@ class Proxy:
             server.close()
         self._cut_all()
         await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
+        for writer in self._refused:  # a transport is closed by the loop, which ends here
+            with suppress(OSError):
+                await writer.wait_closed()
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -76,12 +76,21 @@ def until(condition: Callable[[], object], what: str, *, timeout: float = 10.0, 
         time.sleep(interval)  # noqa: TID251 - the one place where tests poll
 
 
+_RESERVED: Final[list[socket.socket]] = []
+"""What keeps other test processes from the ports of this one: a name that the kernel frees with the process."""
+
+
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that was free a moment ago, and that no outgoing connection will be given."""
+    """Return a free TCP port of 127.0.0.1, which no other test will take and no outgoing connection will be given."""
     while True:
         port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+        with suppress(OSError):
+            if sys.platform == "linux":
+                name = socket.socket(socket.AF_UNIX)
+                _RESERVED.append(name)
+                name.bind(f"\0konductor-test-port-{port}")
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
             return port
 
 

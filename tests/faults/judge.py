@@ -123,7 +123,11 @@ class Trial:
     def await_progress(self, number: int = 15, timeout: float = 40.0) -> None:
         """Return once clients got so many more leases."""
         goal = self.held() + number
-        until(lambda: self.held() >= goal, f"{number} more leases", timeout=timeout, interval=0.02)
+        try:
+            until(lambda: self.held() >= goal, f"{number} more leases", timeout=timeout, interval=0.02)
+        except AssertionError:
+            say("\n".join(f"{worker.job}: {worker.lines[-3:]}" for worker in self.load))
+            raise
 
     def first_lease_after(self, moment: float) -> float:
         """Return when a client first got a lease that it asked for after a moment; waits for some more leases."""

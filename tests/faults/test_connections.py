@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.judge import Trial, say, wait_until
 from tests.proxy import Proxy
+from tests.servers import until
 
 if TYPE_CHECKING:
     import random
@@ -25,10 +26,17 @@ LOST_MS = 30_000
 """A client whose wake-up vanished without a trace looks again after 25 s, and has lost its connection after 30 s."""
 
 
+ENOUGH = 50
+"""Leases that make a load: faults go on until there were so many, however slow the machine is."""
+
+
+def await_load(trial: Trial) -> None:
+    until(lambda: trial.held() > ENOUGH, "there was a load", timeout=60, interval=0.02)
+
+
 def judge(trial: Trial, lag: Lag, late_ms: int) -> None:
     say(trial.summary())
     assert trial.violations(late_ms=late_ms + lag.worst_ms, script_ms=5 + lag.worst_ms) == []
-    assert sum(line["op"] == "held" for line in trial.lines()) > 50, "there was a load"
 
 
 def test_every_promise_is_kept_while_replies_are_cut_and_delayed(
@@ -42,6 +50,7 @@ def test_every_promise_is_kept_while_replies_are_cut_and_delayed(
             wait_until(moment)
             proxy.cut()
         wait_until(time.monotonic() + 1)
+        await_load(this)
         proxy.heal()
         this.end()
         judge(this, lag, BACK_MS)
@@ -56,6 +65,7 @@ def test_every_promise_is_kept_while_replies_vanish(
         proxy.storm(chance, cut=0.01, swallow=0.01, delay=0.05)
         this.begin()
         wait_until(time.monotonic() + 4)
+        await_load(this)
         proxy.heal()
         this.end(patience=90)
         judge(this, lag, LOST_MS)
@@ -75,5 +85,6 @@ def test_every_promise_is_kept_while_the_server_kills_connections(
             kinds = [[r for r in victims if r["cmd"] == "blpop"], [r for r in victims if "P" in r["flags"]], victims]
             if some := chance.choice([kind for kind in kinds if kind] or [[]]):
                 killer.client_kill_filter(_id=chance.choice(some)["id"])
+        await_load(this)
         this.end()
         judge(this, lag, BACK_MS)

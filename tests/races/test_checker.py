@@ -17,12 +17,16 @@ def queued(at: int, holder: str, seq: int, priority: int = 0, permits: int = 1) 
     return Event(at, "queued", holder, permits=permits, detail=f"seq={seq} priority={priority}")
 
 
+LATER = 10**9
+"""Microseconds: the tokens of these histories are later than all their moments, as after a clock that went back."""
+
+
 def granted(at: int, holder: str, token: int, permits: int = 1) -> Event:
-    return Event(at, "granted", holder, token, permits)
+    return Event(at, "granted", holder, LATER + token, permits)
 
 
 def released(at: int, holder: str, token: int) -> Event:
-    return Event(at, "released", holder, token)
+    return Event(at, "released", holder, LATER + token)
 
 
 def ended(at: int, holder: str, expiry: int, kind: str = "expired") -> Event:
@@ -200,3 +204,17 @@ def test_what_clients_were_told_must_be_in_the_history(line: Line, complaint: st
 def test_one_arrival_acknowledged_as_counted_to_two_is_named() -> None:
     line = {"t": 5, "op": "arrived", "id": "x", "counted": True, "cycle": 1}
     assert "counted twice" in check_barrier(FULL, [line, line], 2)[0]
+
+
+@pytest.mark.parametrize("began, held_up", [(400, True), (430, False)])
+def test_a_script_that_was_held_up_did_not_let_a_waiter_wait(began: int, *, held_up: bool) -> None:
+    """It freed and granted at one moment, and wrote down the one later than the other. Two scripts would be wrong."""
+    history = [
+        created(),
+        Event(10, "granted", "a", 10_000, 1),
+        queued(20, "b", 1),
+        Event(405, "released", "a", 10_000),
+        Event(431, "granted", "b", began * 1_000, 1),
+    ]
+    found = check_permits(history)
+    assert (found == []) is held_up, found
