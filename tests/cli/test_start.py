@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,18 +122,3 @@ def test_an_arrival_imports_little_beside_redis_and_click(cli: Cli) -> None:
     more = {name for name in loaded - base if name.partition(".")[0] not in {"koncli", "konductor_core"}}
     assert more <= {"gc", "hmac", "secrets"}
     assert not loaded & {"koncli.semaphore", "koncli.get", "koncli.apply", "konductor_core.manifests"}
-
-
-def test_a_whole_arrival_takes_little_longer_than_importing_redis_and_click(cli: Cli) -> None:
-    """At most 1.2 times: the best of interleaved runs, so that the load of the machine falls on both."""
-    cli.k.barrier("b").define(1)
-    best = {"base": 60.0, "arrive": 60.0}
-    for _ in range(7):
-        for name, arguments in (
-            ("base", [sys.executable, "-c", "import redis, click"]),
-            ("arrive", [sys.executable, "-m", "koncli.main", "barrier", "arrive", "b"]),
-        ):
-            started = time.monotonic()
-            subprocess.run(arguments, env=cli.env, capture_output=True, check=True)
-            best[name] = min(best[name], time.monotonic() - started)
-    assert best["arrive"] <= 1.2 * best["base"], best
