@@ -36,7 +36,8 @@ class WaitGroupVerbs(ObjectVerbs):
 
     def wait(self, timeout: Duration | None, *, allow_idle: bool, must_exist: bool) -> Flow[waitgroups.Finished]:
         """Wait until no member is left."""
-        return waitgroups.wait(self.keys, timeout_ms(timeout), allow_idle=allow_idle, must_exist=must_exist)
+        who = self.caller.who()
+        return waitgroups.wait(self.keys, timeout_ms(timeout), allow_idle=allow_idle, must_exist=must_exist, who=who)
 
     def status(self) -> Flow[WaitGroupStatus]:
         """Return a snapshot."""

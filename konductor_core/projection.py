@@ -37,6 +37,7 @@ _LISTS: Final = {
     "waiters": "waiting",
     "arrivals": "arrivalsTotal",
     "members": "membersTotal",
+    "listeners": "listening",
 }
 """The lists that may be cut, and the field that has their true length."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from konductor_core.models.base import Model, Spec
     from konductor_core.models.lease import LeasePhase, LeaseSpec, LeaseStatus
     from konductor_core.models.mutex import MutexPhase, MutexSpec, MutexStatus
-    from konductor_core.models.objects import Event, Status
+    from konductor_core.models.objects import Event, Listener, Status
     from konductor_core.models.once import OncePhase, OnceSpec, OnceStatus
     from konductor_core.models.permits import Holder, LockSpec, PermitStatus, Policy, Waiter
     from konductor_core.models.registry import SPECS, STATUSES
@@ -35,6 +35,7 @@ __all__ = [
     "LeasePhase",
     "LeaseSpec",
     "LeaseStatus",
+    "Listener",
     "LockSpec",
     "Member",
     "Model",
@@ -72,6 +73,7 @@ _WHERE: Final = {
     "LeasePhase": "lease",
     "LeaseSpec": "lease",
     "LeaseStatus": "lease",
+    "Listener": "objects",
     "LockSpec": "permits",
     "Member": "waitgroup",
     "Model": "base",

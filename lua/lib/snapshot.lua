@@ -1,7 +1,8 @@
--- What a read script says of a latch: the reply's head, all fields of its hash, and up to `limit` rows of a zset.
+-- What a read script says of a latch: the reply's head, all fields of its hash, and up to so many rows of a zset and
+-- of its waiters.
 --@include lib/latch
 
-local function snapshot(object, head, zset, limit)
+local function snapshot(object, head, zset, limit, waiters_limit)
   local fields = call('HGETALL', object.meta)
   local rows = limit > 0 and call('ZRANGE', zset, 0, limit - 1, 'WITHSCORES') or {}
   head[#head + 1] = #fields / 2
@@ -12,5 +13,6 @@ local function snapshot(object, head, zset, limit)
   for _, value in ipairs(rows) do
     head[#head + 1] = value
   end
+  append_listeners(head, object.meta, waiters_limit)
   return head
 end
