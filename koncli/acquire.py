@@ -66,14 +66,18 @@ def acquire(
             on_progress=progress,
             **ask,
         )
-    _report(app, sorted(wanted), leases)
+    _report(app, leases)
 
 
-def _report(app: App, refs: list[str], leases: Sequence[Lease]) -> None:
+def _report(app: App, leases: Sequence[Lease]) -> None:
     """Print a line for each grant, or one JSON list of them."""
     shown = []
-    for ref, lease in zip(refs, leases, strict=True):
-        kind, name = leased_object(ref)
+    for lease in leases:
+        kind, name = leased_object(lease.ref)
         text, fields = grant_shown(kind, name, lease, "acquired")
         shown.append((text, {"kind": str(kind), "name": name, "namespace": app.settings.namespace, **fields}))
-    app.out.show(lambda: [document for _, document in shown], lambda: "\n".join(text for text, _ in shown), refs)
+    app.out.show(
+        lambda: [document for _, document in shown],
+        lambda: "\n".join(text for text, _ in shown),
+        [lease.ref for lease in leases],
+    )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from koncli.exec import check_grace, die_of_interrupt, grace_of, leave, variables_of
 from koncli.execution.completion import Completion
+from koncli.execution.ending import die_of_interrupt, leave
 from koncli.execution.keeper import Keeper
 from koncli.execution.program import find_program
+from koncli.execution.terms import check_grace, grace_of, variables_of
 from koncli.kinds import ref
 from koncli.once import report_done
 from koncli.output import message
@@ -40,9 +41,10 @@ def run_once(
         except AlreadyDone as error:
             report_done(app, name, error)
             return
-        completion = Completion(run, label, result)
+        completion = Completion(run, result)
+        leases = completion.leases
         try:
-            completion.ended = keeper.run(run, variables_of(app, Kind.ONCE, name, run), grace_of(grace, run, label))
+            completion.ended = keeper.run(leases, variables_of(app, leases), grace_of(grace, leases, label))
         finally:
             keeper.close()
             completion.perform()
