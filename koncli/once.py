@@ -1,4 +1,4 @@
-"""`koncli once`: create, begin, complete, fail, check, run, wait, and the verbs that all kinds share."""
+"""`koncli once`: create, run, begin, renew, complete, fail, check, wait, and the verbs that all kinds share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from koncli.parameters import (
     timeout_option,
 )
 from koncli.progress import Waiting
-from koncli.taking import force_option
+from koncli.taking import add_renew, force_option
 from koncli.views import Column, View, listener_tables, since
 from konductor_core.errors import Denied, KonductorError
 from konductor_core.identity import Kind, check_text
@@ -88,6 +88,9 @@ def begin(app: App, /, name: str, *, wait: bool, timeout: str | None, holder: st
             .begin(timeout=timeout if wait or timeout else 0, holder=holder or app.holder, on_progress=progress, **ask)
         )
     report_grant(app, Kind.ONCE, name, lease, "began")
+
+
+add_renew(once, Kind.ONCE, example="koncli once renew schema-migration --ttl 30m")
 
 
 @verb(once, "complete", example="koncli once complete schema-migration --result 'version 7'")

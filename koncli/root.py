@@ -26,6 +26,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "once": ("koncli.once:once", "Do something once, or wait until it is done."),
     "waitgroup": ("koncli.waitgroup:waitgroup", "Wait until all members are done."),
     "acquire": ("koncli.acquire:acquire", "Take several at once, all or none."),
+    "renew": ("koncli.acquire:renew", "Renew what acquire took."),
+    "release": ("koncli.acquire:release", "Give back what acquire took."),
     "apply": ("koncli.apply:apply", "Create or update the objects of manifests."),
     "delete": ("koncli.apply:delete", "Delete objects by manifest, name or label."),
     "get": ("koncli.get:get", "Show objects of one, several or all kinds."),
