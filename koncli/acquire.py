@@ -75,7 +75,7 @@ def acquire(
     with Waiting(", ".join(sorted(wanted))) as progress:
         leases = app.client().acquire_all(
             wanted,
-            timeout=timeout if timeout is not None or wait else "0",
+            timeout=app.limit(timeout, wait=wait),
             holder=holder or app.holder,
             on_progress=progress,
             **ask,

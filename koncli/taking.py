@@ -43,13 +43,14 @@ def take(
     *,
     permits: int,
     timeout: str | None,
+    wait: bool = True,
     holder: str | None,
     **ask: Any,  # noqa: ANN401 - the other arguments of the library
 ) -> None:
-    """Acquire, and report it as `word`; a timeout of None waits without end."""
+    """Acquire, and report it as `word`; without a timeout and `wait`, try once."""
     with Waiting(ref(kind, name)) as progress:
-        handle = app.client().permits(ref(kind, name))
-        lease = handle.take(permits, timeout=timeout, holder=holder or app.holder, on_progress=progress, **ask)
+        handle, limit = app.client().permits(ref(kind, name)), app.limit(timeout, wait=wait)
+        lease = handle.take(permits, timeout=limit, holder=holder or app.holder, on_progress=progress, **ask)
     report_grant(app, kind, name, lease, word)
 
 

@@ -31,6 +31,7 @@ def run_holding(
     ttl: str | None,
     grace: str | None,
     conflict_exit_code: int | None,
+    timeout: str | None,
     **ask: Any,  # noqa: ANN401 - the other options are what acquire_all calls them
 ) -> NoReturn:
     """Run the command while holding all of `amounts`, and leave with its exit code."""
@@ -38,7 +39,8 @@ def run_holding(
     check_grace(grace, ttl)
     path = find_program(command[0], app.env)
     with Keeper.of(path, command, lambda text: message(f"{label}: {text}")) as keeper:
-        leases = _acquire(app, keeper, conflict_exit_code, label, amounts=amounts, ttl=ttl, **ask)
+        ask |= {"amounts": amounts, "ttl": ttl, "timeout": app.limit(timeout)}
+        leases = _acquire(app, keeper, conflict_exit_code, label, **ask)
         release = Release(leases)
         try:
             ended = keeper.run(leases, variables_of(app, leases), grace_of(grace, leases, label))

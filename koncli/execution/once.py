@@ -29,6 +29,7 @@ def run_once(
     ttl: str | None,
     grace: str | None,
     result: str | None,
+    timeout: str | None,
     **ask: Any,  # noqa: ANN401 - the other options are what begin calls them
 ) -> None:
     """Run the command if nobody has done it, and leave with its exit code; return if it was done by another."""
@@ -37,7 +38,7 @@ def run_once(
     path = find_program(command[0], app.env)
     with Keeper.of(path, command, lambda text: message(f"{label}: {text}")) as keeper:
         try:
-            run = _begin(app, keeper, name, ttl=ttl, **ask)
+            run = _begin(app, keeper, name, ttl=ttl, timeout=app.limit(timeout), **ask)
         except AlreadyDone as error:
             report_done(app, name, error)
             return
