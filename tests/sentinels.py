@@ -84,6 +84,15 @@ class SentinelSet:
             timeout=timeout,
         )
 
+    def await_whole(self) -> None:
+        """Return once all replicas follow the master: a busy machine may have made the Sentinel replace it before."""
+
+        def follows(server: Server, master: Server) -> bool:
+            mine = role(server)
+            return mine[0] == "slave" and (mine[2], mine[3]) == (master.port, "connected")
+
+        until(lambda: all(follows(server, self.master) for server in self.replicas), "replicas follow", timeout=40)
+
     def _is_whole(self) -> bool:
         with self.sentinel.client(decode_responses=True) as client:
             rows: Any = client.execute_command("SENTINEL", "REPLICAS", SERVICE)

@@ -8,14 +8,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-import redis
-
 from konductor_core.durations import CLAIM_WINDOW
+from konductor_core.errors import KonductorError
 from tests.checker import Absence, Rules, check_permits
 from tests.checker_clients import check_barrier, check_beliefs
 from tests.checker_latches import check_completions, check_waitgroup
 from tests.faults.objects import BARRIER, EXPECTED, GROUP, NAMESPACE, ONCE, PERMITTED, SEMAPHORE, TALLY
-from tests.history import Event, Recorder, server_ms, stream_of
+from tests.history import Event, PatientRecorder, server_ms, stream_of
 from tests.races.crew import Crew, Worker, Zygote
 from tests.servers import until
 
@@ -24,9 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import redis
+
     from konductor_core.client import Konductor
 
-__all__ = ["BACK_MS", "GHOSTS_MS", "PatientRecorder", "Trial", "say", "wait_until"]
+__all__ = ["BACK_MS", "GHOSTS_MS", "Trial", "say", "wait_until"]
 
 BACK_MS = 5_000
 """Clients hold again so long after another server took over: one attempt in vain (1 s here), pauses of 2 s at most."""
@@ -34,17 +35,6 @@ GHOSTS_MS = 4 * CLAIM_WINDOW
 """For waiters whose end was among the lost writes, to be passed over like dead ones: ten at most, several at a time."""
 ONCE_TTL = 0.6
 """Seconds: whoever waits to run what is done once follows a runner that is heard of no more so soon."""
-
-
-class PatientRecorder(Recorder):
-    """A recorder that sits out what happens to its own connection."""
-
-    def _follow(self) -> None:
-        while not self._ending.is_set():
-            try:
-                self._read()
-            except (redis.RedisError, OSError):
-                self._ending.wait(0.01)
 
 
 @dataclass(slots=True)
@@ -139,7 +129,7 @@ class Trial:
     def standstill(self) -> str:
         """What each client did last, and how things stand: to be read when nothing moves any more."""
         last = {str(line.get("holder") or line.get("id")).rpartition("/")[0]: line for line in self.lines()}
-        statuses = [str(_handle(self.k, ref).status().to_dict() | {"counters": ...}) for ref in self.refs]
+        statuses = [_state(_handle(self.k, ref)) for ref in self.refs]
         return "\n".join([*(f"{client}: {line}" for client, line in last.items()), *statuses])
 
     def first_lease_after(self, moment: float) -> float:
@@ -238,6 +228,13 @@ class Trial:
 def _handle(k: Konductor, ref: str) -> Any:
     kind, _, name = ref.partition("/")
     return getattr(k, kind)(name)
+
+
+def _state(handle: Any) -> str:
+    try:
+        return str(handle.status().to_dict() | {"counters": ...})
+    except KonductorError as error:
+        return str(error)
 
 
 def _stream(ref: str) -> str:

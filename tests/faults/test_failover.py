@@ -42,6 +42,7 @@ def test_clients_find_the_promoted_replica_and_tokens_keep_growing(
     this = trial(sentinels)
     this.begin()
     this.await_progress(30)
+    sentinels.await_whole()
     before = sentinels.master
     wait_until(time.monotonic() + this.chance.uniform(0, 0.3))
     gone = time.monotonic()
