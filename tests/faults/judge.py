@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections import Counter
@@ -117,11 +118,25 @@ class Trial:
         """How many leases clients got up to now."""
         return sum(line["op"] == "held" for line in self.lines())
 
-    def await_progress(self, number: int = 15, timeout: float = 40.0) -> None:
-        """Return once clients got so many more leases."""
-        goal = self.held() + number
+    def await_progress(self, number: int = 15, timeout: float = 40.0, *, lossy: bool = False) -> None:
+        """Return once clients got so many more leases.
+
+        With `lossy`, arrivals may have been lost for which all clients wait: then somebody else's, two seconds later.
+        """
+        held, turns = self.held(), itertools.count()
+        goal, last_moved = held + number, time.monotonic()
+
+        def reached() -> bool:
+            nonlocal held, last_moved
+            before, held = held, self.held()
+            if held > before:
+                last_moved = time.monotonic()
+            elif lossy and time.monotonic() > last_moved + 2:
+                self._drain(f"help/{held}/{next(turns)}")
+            return held >= goal
+
         try:
-            until(lambda: self.held() >= goal, f"{number} more leases", timeout=timeout, interval=0.02)
+            until(reached, f"{number} more leases", timeout=timeout, interval=0.02)
         except AssertionError:
             say(self.standstill())
             raise
@@ -134,7 +149,7 @@ class Trial:
 
     def first_lease_after(self, moment: float) -> float:
         """Return when a client first got a lease that it asked for after a moment; waits for some more leases."""
-        self.await_progress(10)
+        self.await_progress(10, lossy=True)
         lines = self.lines()
         asks = {line["holder"]: line["t"] for line in lines if line["op"] == "asks"}
         return min(float(line["t"]) for line in lines if line["op"] == "held" and asks[line["holder"]] >= moment)
