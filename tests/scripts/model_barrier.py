@@ -151,7 +151,8 @@ class BarrierModel:
     def delete(self) -> bool:
         existed = self.life is not None
         self.life = None
-        self.waiters.clear()
+        if existed:
+            self.waiters.clear()
         return existed
 
     def look(self) -> None:

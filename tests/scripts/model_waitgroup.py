@@ -60,7 +60,8 @@ class WaitGroupModel:
     def delete(self) -> bool:
         existed = self.life is not None
         self.life = None
-        self.waiters.clear()
+        if existed:
+            self.waiters.clear()
         return existed
 
     def add(self, request: str, member: str, count: int) -> Answer:
