@@ -64,7 +64,7 @@ class Reduction:
         self._waits: dict[str, list[Wait]] = defaultdict(list)
         for wait in world.waits():
             self._waits[self.actor(wait)].append(wait)
-        self.absentees: dict[Ref, list[Wait]] = {}
+        self.absentees: dict[tuple[Ref, Ref], list[Wait]] = {}
         self._possible: set[tuple[Ref, str]] = set()
         """Waits that will end."""
         self._stuck = set(self._waits)

@@ -46,8 +46,8 @@ class Stuck(Protocol):
 
     world: World
     certain: bool
-    absentees: dict[Ref, list[Wait]]
-    """What `_absentees` has found of each barrier."""
+    absentees: dict[tuple[Ref, Ref], list[Wait]]
+    """What `_absentees` has found of each barrier, and of what is waited for because of it."""
 
     def actor(self, each: Wait | Held) -> str:
         """Return who waits or holds."""
@@ -97,9 +97,10 @@ class _Links:
     def _missing(self, ref: Ref, status: BarrierStatus) -> Iterator[Step]:
         if self._stuck.certain or status.phase != "Waiting":
             return
-        if ref not in self._stuck.absentees:
-            self._stuck.absentees[ref] = _absentees(self._stuck, ref, status)
-        for each in self._stuck.absentees[ref]:
+        key = (ref, self._wait.ref)
+        if key not in self._stuck.absentees:
+            self._stuck.absentees[key] = _absentees(self._stuck, {*key}, status)
+        for each in self._stuck.absentees[key]:
             if self._is_other(self._stuck.actor(each)):
                 yield Step(self._wait, self._stuck.actor(each), "missing", ref)
 
@@ -116,8 +117,10 @@ class _Links:
         return actor != self._me and self._stuck.is_stuck(actor)
 
 
-def _absentees(stuck: Stuck, ref: Ref, status: BarrierStatus) -> list[Wait]:
+def _absentees(stuck: Stuck, refs: set[Ref], status: BarrierStatus) -> list[Wait]:
     """Return the waits of those who have not arrived at a barrier, and whom its waiters keep waiting, at once or not.
+
+    Its waiters are all who listen at one of `refs`: the barrier, or a gate that wants it.
 
     These may be who is missing there: nothing tells who else would arrive.
     """
@@ -128,7 +131,7 @@ def _absentees(stuck: Stuck, ref: Ref, status: BarrierStatus) -> list[Wait]:
             places[stuck.actor(wait)][queue] = number
         for held in world.held.get(queue, ()):
             places[stuck.actor(held)][queue] = 0
-    todo = [stuck.actor(wait) for wait in world.listeners.get(ref, ())]
+    todo = [stuck.actor(wait) for ref in refs for wait in world.listeners.get(ref, ())]
     known, searched, found = set(todo), dict.fromkeys(world.queues, -1), []
     while todo:
         for queue, place in places[todo.pop()].items():

@@ -149,11 +149,11 @@ class BarrierModel:
         self.life = Life(self.now)
 
     def delete(self) -> bool:
-        existed = self.life is not None
+        if self.life is None:
+            return False
         self.life = None
-        if existed:
-            self.waiters.clear()
-        return existed
+        self.waiters.clear()
+        return True
 
     def look(self) -> None:
         """Read the barrier."""

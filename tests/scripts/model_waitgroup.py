@@ -58,11 +58,11 @@ class WaitGroupModel:
         self.life = Round()
 
     def delete(self) -> bool:
-        existed = self.life is not None
+        if self.life is None:
+            return False
         self.life = None
-        if existed:
-            self.waiters.clear()
-        return existed
+        self.waiters.clear()
+        return True
 
     def add(self, request: str, member: str, count: int) -> Answer:
         return self._once(request, lambda life: self._add(life, member, count))
