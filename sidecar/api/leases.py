@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sidecar.api.target import Document
     from sidecar.held import Held, Ledger
 
-__all__ = ["MOST_LEASES", "check_room", "describe", "find"]
+__all__ = ["MOST_LEASES", "check_room", "describe", "find", "renew"]
 
 MOST_LEASES: Final = 100
 """How many leases a pod may hold through the API at once."""
@@ -63,3 +63,12 @@ def describe(ledger: Ledger, held: Held) -> Document:
     if lease.ttl_ms:
         document["expiresIn"] = to_text(int(lease.expires_in * 1000))
     return document
+
+
+async def renew(ledger: Ledger, kind: Kind, name: str, body: Body) -> Document:
+    """Give the lease that a request means a new end from now. Raises `LeaseLost`, and what `find` raises."""
+    ttl = body.duration("ttl") if body.has("ttl") else None
+    held = find(ledger, f"{kind.key}/{name}", body)
+    body.done()
+    await held.lease.renew(ttl)
+    return describe(ledger, held)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from konductor_core.errors import NotHolder
 from konductor_core.identity import Kind, check_text
-from sidecar.api.leases import check_room, describe, find
+from sidecar.api.leases import check_room, describe, find, renew
 from sidecar.api.target import LONGEST_WAIT_MS, head, status
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Onces:
         self.verbs: dict[tuple[Kind, str], Verb] = {
             (Kind.ONCE, ""): partial(status, ledger.k),
             (Kind.ONCE, "begin"): self._begin,
-            (Kind.ONCE, "renew"): self._renew,
+            (Kind.ONCE, "renew"): partial(renew, ledger),
             (Kind.ONCE, "complete"): self._complete,
             (Kind.ONCE, "fail"): self._fail,
             (Kind.ONCE, "wait"): self._wait,
@@ -42,13 +42,6 @@ class Onces:
         check_room(self._ledger)
         target = f"{kind.key}/{name}"
         held = await self._ledger.acquire(target, 1, holder=holder, renew=renew, ttl=ttl, timeout=timeout)
-        return describe(self._ledger, held)
-
-    async def _renew(self, kind: Kind, name: str, body: Body) -> Document:
-        ttl = body.duration("ttl") if body.has("ttl") else None
-        held = find(self._ledger, f"{kind.key}/{name}", body)
-        body.done()
-        await held.lease.renew(ttl)
         return describe(self._ledger, held)
 
     async def _complete(self, kind: Kind, name: str, body: Body) -> Document:

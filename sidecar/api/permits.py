@@ -9,7 +9,7 @@ from konductor_core.amounts import LEASED, SHARES, amount_of
 from konductor_core.errors import LeaseLost
 from konductor_core.flows.leases import Released
 from konductor_core.identity import Kind
-from sidecar.api.leases import check_room, describe, find
+from sidecar.api.leases import check_room, describe, find, renew
 from sidecar.api.target import LONGEST_WAIT_MS, head, status
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Permits:
             for verb, act in (
                 ("", partial(status, ledger.k)),
                 ("acquire", self._acquire),
-                ("renew", self._renew),
+                ("renew", partial(renew, ledger)),
                 ("release", self._release),
             )
         }
@@ -56,13 +56,6 @@ class Permits:
             timeout=timeout,
             priority=priority or 0,
         )
-        return describe(self._ledger, held)
-
-    async def _renew(self, kind: Kind, name: str, body: Body) -> Document:
-        ttl = body.duration("ttl") if body.has("ttl") else None
-        held = find(self._ledger, f"{kind.key}/{name}", body)
-        body.done()
-        await held.lease.renew(ttl)
         return describe(self._ledger, held)
 
     async def _release(self, kind: Kind, name: str, body: Body) -> Document:
