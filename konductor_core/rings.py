@@ -57,7 +57,10 @@ class Walk:
                 self._due.append(target)
 
     def describe(self) -> str:
-        """Return the ring as people read it: `gate/a waits for gate/b, which waits for gate/a`."""
+        """Return the ring as people read it: `gate/a waits for gate/b, which waits for gate/a`.
+
+        Of another namespace no name is told that the first gate does not give itself.
+        """
         named = [self._shown(each) for each in self.ring]
         return f"{named[0]} waits for " + ", which waits for ".join(named[1:])
 
@@ -68,5 +71,7 @@ class Walk:
         return way[::-1]
 
     def _shown(self, gate: Place) -> str:
-        where = "" if gate.namespace == self._start.namespace else f"{gate.namespace}/"
-        return f"{where}gate/{gate.name}"
+        if gate.namespace == self._start.namespace:
+            return f"gate/{gate.name}"
+        is_named = self._came_from.get(gate) == self._start
+        return f"{gate.namespace}/gate/{gate.name}" if is_named else "a gate of another namespace"

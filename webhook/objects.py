@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from konductor_core.durations import MIN_KEPT_TTL, to_text
@@ -9,13 +10,14 @@ from konductor_core.errors import InvalidInput, quoted
 from konductor_core.identity import API_VERSION, Kind
 from konductor_core.models import SPECS, BarrierSpec, SemaphoreSpec
 from konductor_core.models.permits import LockSpec
+from konductor_core.rings import Place, Walk
 from webhook.shapes import mapping
 
 if TYPE_CHECKING:
     from konductor_core.models import Spec
     from webhook.shapes import Json
 
-__all__ = ["judge"]
+__all__ = ["judge", "referred", "refuse_ring", "walk_from"]
 
 LEASED: Final = (SemaphoreSpec, LockSpec)
 """The specs that have a TTL."""
@@ -37,6 +39,28 @@ def judge(kind: str, document: Json, old: Json) -> tuple[str, ...]:
     if isinstance(spec, BarrierSpec) and isinstance(before, BarrierSpec):
         found += _barrier(spec, before, mapping(old, "status").get("phase"))
     return tuple(f"konductor: {each}" for each in found)
+
+
+def walk_from(document: Json, namespace: str) -> Walk:
+    """Return the first step of the walk from a gate along the gates that it waits for."""
+    name = mapping(document, "metadata").get("name")
+    return Walk(Place(namespace, str(name or "")), referred(document, namespace))
+
+
+def referred(document: Json, namespace: str) -> list[Place]:
+    """Return the gates that a gate of this namespace waits for. What makes no sense refers to nothing."""
+    conditions = mapping(document, "spec").get("conditions")
+    return [
+        Place(str(each.get("namespace") or namespace), str(each.get("name")))
+        for each in (conditions if isinstance(conditions, list) else [])
+        if isinstance(each, Mapping) and each.get("type") == Kind.GATE
+    ]
+
+
+def refuse_ring(walk: Walk) -> None:
+    """Raise `InvalidInput` if the walk has come back to where it began."""
+    if walk.ring:
+        raise InvalidInput(f"{walk.describe()}: none of them could open; take out one of these conditions")
 
 
 def _former(kind: str, old: Json) -> Spec | None:

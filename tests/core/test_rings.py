@@ -32,6 +32,10 @@ def walked(start: str, graph: dict[str, list[str]]) -> Walk:
             {"a": ["other/a"], "other/a": ["b"], "b": ["a"]},
             "gate/a waits for other/gate/a, which waits for gate/b, which waits for gate/a",
         ),
+        (
+            {"a": ["b"], "b": ["other/x"], "other/x": ["a"]},
+            "gate/a waits for gate/b, which waits for a gate of another namespace, which waits for gate/a",
+        ),
     ],
 )
 def test_the_shortest_ring_is_found_and_told(graph: dict[str, list[str]], described: str) -> None:
