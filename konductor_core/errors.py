@@ -18,7 +18,7 @@ KonductorError                 1  error
 │   └── Replaced               6  replaced          the object was reset or made anew under a wait
 └── InvalidInput              64  invalid-input
 
-This module also holds the wording that all error messages share: `quoted` and `did_you_mean`.
+This module also holds the wording that all error messages share: `quoted`, `either` and `did_you_mean`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "AlreadyDone",
@@ -47,6 +47,7 @@ __all__ = [
     "WaitTimeout",
     "WouldBlock",
     "did_you_mean",
+    "either",
     "quoted",
 ]
 
@@ -198,6 +199,12 @@ def quoted(value: object) -> str:
     if len(text) <= _SHOWN:
         return text
     return text[: _SHOWN - 1] + "…"
+
+
+def either(words: Sequence[str]) -> str:
+    """Return `a, b or c`."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str | None:
