@@ -17,6 +17,7 @@ __all__ = [
     "CONNECTION_SECRET",
     "CONTROLLER",
     "ENABLED_LABEL",
+    "GATES_FROM",
     "MIN_REPLICAS_KEY",
     "MIRROR_LABEL",
     "PREFIX",
@@ -258,6 +259,9 @@ SCHEDULING_GATE: Final = f"{PREFIX}wait"
 
 ENABLED_LABEL: Final = f"{PREFIX}enabled"
 """On a namespace: `true` gives the connection to every pod in it, `false` keeps Konductor out of it."""
+
+GATES_FROM: Final = f"{PREFIX}gates-from"
+"""Annotation of a namespace: which other namespaces' gates may look into it, with commas; without it, all may."""
 
 MIRROR_LABEL: Final = f"{PREFIX}mirror"
 """On a custom resource: `true` where it only shows an object that was made without one."""

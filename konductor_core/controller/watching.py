@@ -21,6 +21,7 @@ import kopf
 from konductor_core.annotations import CONTROLLER
 from konductor_core.controller.cluster import Rule
 from konductor_core.controller.view import Key, Namespace, Pod, Resource
+from konductor_core.controller.workloads import workload_of
 from konductor_core.errors import KonductorError
 from konductor_core.identity import GROUP, VERSION
 from konductor_core.models.registry import SPECS
@@ -43,6 +44,8 @@ RULES: Final[frozenset[Rule]] = frozenset(
     for group, resource in (
         ("", "namespaces"),
         ("", "pods"),
+        ("batch", "jobs"),
+        ("apps", "deployments"),
         *((GROUP, kind.plural) for kind in SPECS),
     )
 )
@@ -67,7 +70,7 @@ class _Backoffs:
 
 
 class Watch:
-    """Watches our resources, pods and namespaces of the whole cluster, and puts what it sees into `view`.
+    """Watches our resources, workloads and namespaces of the whole cluster, and puts what it sees into `view`.
 
     `listed` is set once all watches have begun: whatever happens from then on is seen. `relisted` is called when one
     has begun anew with a list: what was deleted meanwhile is not in it.
@@ -158,6 +161,8 @@ class Watch:
             for kind in SPECS
         }
         handlers["v1", "pods"] = self._handler(self._view.pods, _pod)
+        handlers["batch", "v1", "jobs"] = self._handler(self._view.workloads, partial(workload_of, "Job"))
+        handlers["apps", "v1", "deployments"] = self._handler(self._view.workloads, partial(workload_of, "Deployment"))
         handlers["v1", "namespaces"] = self._handler(self._view.namespaces, _namespace)
         for selector, handler in handlers.items():
             # kopf calls nobody before everything that has an index is listed: the first call means that all is watched.

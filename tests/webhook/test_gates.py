@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 from typing import Any, Final
 
 import kmock
@@ -78,9 +78,9 @@ async def test_a_gate_whose_spec_stays_and_one_that_goes_are_let_through() -> No
 
 async def test_an_api_that_is_silent_or_gone_lets_the_gate_through(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gates, "IN_TIME", 0.05)
-    silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    async with silent, cluster_of(api_with(gate("b", "a"))) as cluster, serving() as served:
-        served.server.gates = Gates(cluster)
-        for port in (silent.sockets[0].getsockname()[1], 1):
-            cluster._client.configuration.host = f"http://127.0.0.1:{port}"
-            assert (await served.ask("/validate", review(gate("a", "b"), kind=(GROUP, "Gate"))))["allowed"]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with cluster_of(api_with(gate("b", "a"))) as cluster, serving() as served:
+            served.server.gates = Gates(cluster)
+            for port in (silent.getsockname()[1], 1):
+                cluster._client.configuration.host = f"http://127.0.0.1:{port}"
+                assert (await served.ask("/validate", review(gate("a", "b"), kind=(GROUP, "Gate"))))["allowed"]
