@@ -14,6 +14,7 @@ KonductorError                 1  error
 ├── Unavailable                5  unavailable       Redis cannot be reached, or cannot answer now
 ├── Failed                     6  failed
 │   ├── BarrierFailed          6  barrier-failed
+│   ├── GateFailed             6  gate-failed
 │   ├── LeaseLost              6  lease-lost
 │   └── Replaced               6  replaced          the object was reset or made anew under a wait
 └── InvalidInput              64  invalid-input
@@ -35,6 +36,7 @@ __all__ = [
     "BelowZero",
     "Denied",
     "Failed",
+    "GateFailed",
     "Impossible",
     "InvalidInput",
     "KonductorError",
@@ -169,6 +171,12 @@ class BarrierFailed(Failed):
     """The barrier's timeout passed before enough had arrived."""
 
     code = "barrier-failed"
+
+
+class GateFailed(Failed):
+    """A condition of the gate can no longer come true, or its timeout passed before all held."""
+
+    code = "gate-failed"
 
 
 class LeaseLost(Failed):

@@ -127,7 +127,8 @@ def _check(condition: Condition, reference: Reference, fact: Fact | None, home: 
             met, hopeless = fact.amount >= condition.value, fact.spent
         shows_all = fact.detail and reference.namespace == home
         message = f"{fact.word}, {fact.detail}" if shows_all else fact.word
-    check = Check(*reference, condition.wanted, condition.value, met=met, message=message)
+    kind, namespace, name = reference
+    check = Check(kind, name, namespace, condition.wanted, condition.value, met=met, message=message)
     return check, hopeless and not met
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from konductor_core.durations import rfc3339
 from konductor_core.models.barrier import BarrierStatus
 from konductor_core.models.gate import GateStatus
+from konductor_core.models.gate import GateStatus
 from konductor_core.models.lease import LeaseStatus
 from konductor_core.models.permits import PermitStatus
 from konductor_core.models.semaphore import SemaphoreStatus
@@ -70,6 +71,8 @@ def project(
     document["observedGeneration"] = generation
     if isinstance(status, BarrierStatus):
         document["progress"] = f"{status.arrived}/{status.spec.expected}"
+    if isinstance(status, GateStatus):
+        document["progress"] = f"{status.met}/{status.total}"
     if isinstance(status, GateStatus):
         document["progress"] = f"{status.met}/{status.total}"
     if isinstance(status, LeaseStatus) and "expires" in document:
@@ -137,8 +140,26 @@ def _conditions(status: Status) -> list[_Condition]:
         case WaitGroupStatus():
             left = f"{status.counter} of {status.added} members are not done."
             return [_Condition("Done", holds=status.phase == "Done", reason=status.phase, message=left)]
+        case GateStatus():
+            return _gate_conditions(status)
         case _:
             return []
+
+
+def _gate_conditions(status: GateStatus) -> list[_Condition]:
+    held = f"{status.met} of {status.total} conditions hold."
+    by_hand = f"{status.override} by hand." if status.override else ""
+    failed = status.phase == "Failed"
+    reason = "ByHand" if by_hand else "Met" if status.verdict == "Open" else "Unmet"
+    return [
+        _Condition("Open", holds=status.phase == "Open", reason=reason, message=by_hand or held),
+        _Condition(
+            "Failed",
+            holds=failed,
+            reason="Failed" if failed else "NotFailed",
+            message=(failed and status.reason) or by_hand or "It has not failed.",
+        ),
+    ]
 
 
 def _barrier_conditions(status: BarrierStatus) -> list[_Condition]:

@@ -17,6 +17,10 @@ from konductor_core.models import (
     Arrival,
     BarrierSpec,
     BarrierStatus,
+    Check,
+    Condition,
+    GateSpec,
+    GateStatus,
     Holder,
     Member,
     SemaphoreSpec,
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from konductor_core.keys import ObjectKeys
     from konductor_core.models import LockSpec, PermitStatus, Spec
 
-__all__ = ["READERS", "read_barrier", "read_permits", "read_waitgroup"]
+__all__ = ["READERS", "read_barrier", "read_gate", "read_permits", "read_waitgroup"]
 
 HOLDERS_SHOWN: Final = 500
 ARRIVALS_SHOWN: Final = 5_000
@@ -234,9 +238,35 @@ def read_waitgroup(keys: ObjectKeys, members: int = ARRIVALS_SHOWN) -> Flow[Wait
     )
 
 
+def read_gate(keys: ObjectKeys) -> Flow[GateStatus]:
+    """Return one consistent snapshot. Raises `NotFound`."""
+    answer = yield Call(SCRIPTS["gate_read"], keys.latch, ())
+    _, head, shared, meta = _snapshot(answer.reply, keys, 4)
+    conditions = tuple(Condition(**each) for each in json.loads(meta["conditions"]))
+    number = {name: int(value) for name, value in meta.items() if value.isdigit()}
+    return GateStatus(
+        spec=GateSpec(conditions, number["timeout"] or None),
+        phase=cast("Any", meta["phase"]),
+        verdict=cast("Any", meta["verdict"]),
+        override=cast("Any", meta.get("override") or None),
+        met=number.get("met", 0),
+        total=number["total"],
+        waiting=int(head[3]),
+        deadline_ms=number.get("deadline"),
+        opened_ms=number.get("opened"),
+        failed_ms=number.get("failed"),
+        reason=meta.get("reason"),
+        checks=tuple(Check(**each) for each in json.loads(meta.get("checks") or "[]")),
+        evaluated_ms=number.get("evaluated"),
+        asked_ms=number.get("asked"),
+        **shared,
+    )
+
+
 READERS: Final[dict[Kind, Callable[[ObjectKeys], Flow[Any]]]] = {
     **dict.fromkeys((*LEASED, Kind.ONCE), read_permits),
     Kind.BARRIER: read_barrier,
     Kind.WAITGROUP: read_waitgroup,
+    Kind.GATE: read_gate,
 }
 """How a snapshot of each kind is read."""

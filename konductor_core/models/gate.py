@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
+from konductor_core.durations import UNATTENDED_AFTER
 from konductor_core.errors import InvalidInput, did_you_mean, either, quoted
 from konductor_core.identity import Kind
 from konductor_core.models.base import (
@@ -240,6 +241,11 @@ class GateStatus(Status):
     )
     asked_ms: int | None = field(default=None, metadata=moment("Since when somebody asks for that.", name="askedAt"))
     counters: Mapping[str, int] = field(default_factory=dict, metadata=mapping("What has been counted so far."))
+
+    @property
+    def unattended(self) -> bool:
+        """Whether nobody looks at the conditions, although it is asked for."""
+        return self.asked_ms is not None and self.asked_ms + UNATTENDED_AFTER <= self.now_ms
 
     def to_dict(self) -> dict[str, Any]:
         """Return the flat JSON of `koncli gate status`; `checks` has what the conditions of the spec say."""
