@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from konductor_core.durations import rfc3339
 from konductor_core.models.barrier import BarrierStatus
 from konductor_core.models.gate import GateStatus
-from konductor_core.models.gate import GateStatus
 from konductor_core.models.lease import LeaseStatus
 from konductor_core.models.permits import PermitStatus
 from konductor_core.models.semaphore import SemaphoreStatus
@@ -71,8 +70,6 @@ def project(
     document["observedGeneration"] = generation
     if isinstance(status, BarrierStatus):
         document["progress"] = f"{status.arrived}/{status.spec.expected}"
-    if isinstance(status, GateStatus):
-        document["progress"] = f"{status.met}/{status.total}"
     if isinstance(status, GateStatus):
         document["progress"] = f"{status.met}/{status.total}"
     if isinstance(status, LeaseStatus) and "expires" in document:

@@ -247,7 +247,7 @@ def test_a_wait_says_after_a_while_that_nobody_looks(bench: Bench) -> None:
     assert reply[1] == pytest.approx(UNATTENDED_AFTER, abs=1_000)
     bench.clock.advance(UNATTENDED_AFTER + 1_000)
     assert door.status().unattended
-    with pytest.raises(WaitTimeout, match="nobody has looked at its conditions for 15s: .* koncli gate open g"):
+    with pytest.raises(WaitTimeout, match=r"nobody has looked at its conditions for 15s: .* koncli gate open g"):
         door.wait(timeout=0)
     evaluate(bench)
     assert not door.status().unattended
