@@ -37,6 +37,7 @@ DELETE_POD: Final = Rule("delete", "", "pods")
 LIST_NAMESPACES: Final = Rule("list", "", "namespaces")
 GET_JOB: Final = Rule("get", "batch", "jobs")
 LIST_JOBS: Final = Rule("list", "batch", "jobs")
+GET_DEPLOYMENT: Final = Rule("get", "apps", "deployments")
 LIST_DEPLOYMENTS: Final = Rule("list", "apps", "deployments")
 GET_SECRET: Final = Rule("get", "", "secrets")
 CREATE_SECRET: Final = Rule("create", "", "secrets")
@@ -45,7 +46,8 @@ CREATE_EVENT: Final = Rule("create", "", "events")
 
 RULES: Final[frozenset[Rule]] = frozenset(
     {
-        *(LIST_PODS, GET_POD, PATCH_POD, DELETE_POD, LIST_NAMESPACES, GET_JOB, LIST_JOBS, LIST_DEPLOYMENTS),
+        *(LIST_PODS, GET_POD, PATCH_POD, DELETE_POD, LIST_NAMESPACES),
+        *(GET_JOB, LIST_JOBS, GET_DEPLOYMENT, LIST_DEPLOYMENTS),
         *(GET_SECRET, CREATE_SECRET, PATCH_SECRET, CREATE_EVENT),
         *_ours("list"),
         *_ours("get"),

@@ -18,6 +18,7 @@ from konductor_core.controller.calls import (
     CREATE_EVENT,
     CREATE_SECRET,
     DELETE_POD,
+    GET_DEPLOYMENT,
     GET_JOB,
     GET_POD,
     GET_SECRET,
@@ -144,6 +145,10 @@ class Cluster:
     async def job(self, namespace: str, name: str) -> dict[str, Any] | None:
         """Return a job as it is now."""
         return await self._get(GET_JOB, namespace, name)
+
+    async def deployment(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return a deployment as it is now."""
+        return await self._get(GET_DEPLOYMENT, namespace, name)
 
     async def secret(self, namespace: str, name: str) -> dict[str, Any] | None:
         """Return a secret as it is now."""

@@ -17,6 +17,7 @@ from konductor_core.controller.arrivals import Arrivals
 from konductor_core.controller.cluster import ApiUnavailable, Cluster
 from konductor_core.controller.connections import Connections
 from konductor_core.controller.events import EventWriter
+from konductor_core.controller.gating import Gating
 from konductor_core.controller.health import Health
 from konductor_core.controller.leader import Leader
 from konductor_core.controller.losses import Losses
@@ -70,8 +71,15 @@ class Controller:
         view, cluster, store = self.view, self.cluster, self.store
         self.restore = Restore(view, store, degraded=self._degraded, poke=self._poke, restored=self._restored)
         self.events = EventWriter(cluster, store, self._settings.instance)
+        self.gating = Gating(view, cluster, store, show=self._poke)
         self.reconciler = Reconciler(
-            view, cluster, store, events=self.events, restore=self.restore.restore, seen=self._seen
+            view,
+            cluster,
+            store,
+            events=self.events,
+            restore=self.restore.restore,
+            seen=self._seen,
+            problem=self.gating.problem,
         )
         self.agenda: Agenda[Key] = Agenda(
             self._look,
@@ -125,7 +133,7 @@ class Controller:
         self.metrics.active.set(1)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for care in (self.agenda, self.restore, self.connections, self.sweep):
+                for care in (self.agenda, self.restore, self.connections, self.gating, self.sweep):
                     tasks.create_task(care.run())
                 for care_of_pods in (self.reclaim, self.arrivals, self.scheduling, self.losses):
                     tasks.create_task(care_of_pods.run())
@@ -182,6 +190,7 @@ class Controller:
         self.reclaim.note(key, status)
         self.arrivals.note(key, status)
         self.scheduling.note(key, status)
+        self.gating.note(key, status)
         if status is None:
             self.events.forget(key)
         else:

@@ -11,7 +11,8 @@ from konductor_core.controller.nudges import key_of
 from konductor_core.controller.view import Key
 from konductor_core.drivers.aio import AsyncDriver
 from konductor_core.errors import NotFound
-from konductor_core.flows import imports, objects, snapshots, upkeep
+from konductor_core.flows import gates, imports, objects, snapshots, upkeep
+from konductor_core.identity import Kind
 from konductor_core.keys import ObjectKeys
 from konductor_core.models import SPECS
 
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from konductor_core.flows.barriers import Arrived
     from konductor_core.flows.imports import Remains
     from konductor_core.flows.objects import Defined
+    from konductor_core.flows.steps import Flow
     from konductor_core.flows.upkeep import Latch, Life
     from konductor_core.flows.waitgroups import Counted
-    from konductor_core.models import Event, Spec
+    from konductor_core.gates import Verdict
+    from konductor_core.models import Event, GateStatus, Spec
     from konductor_core.models.objects import Status
 
 __all__ = ["Store"]
@@ -63,6 +66,17 @@ class Store:
                 return await self.driver.run(snapshots.read_permits(_keys(key), holders))
             return cast("Status", await self.driver.run(snapshots.READERS[key.kind](_keys(key))))
         return None
+
+    async def glance(self, key: Key) -> Status | None:
+        """Return a snapshot with one holder at most, and with hardly any of its other lists, or None."""
+        with suppress(NotFound):
+            return cast("Status", await self.driver.run(_glance(key)))
+        return None
+
+    async def evaluate(self, status: GateStatus, verdict: Verdict) -> bool:
+        """Note what the conditions of a gate have come to, as it was read; False if that is no news, or it changed."""
+        keys = ObjectKeys(status.namespace, Kind.GATE, status.name)
+        return await self.driver.run(gates.evaluate(keys, status.epoch, status.spec, verdict))
 
     async def delete(self, key: Key, owner: str) -> bool:
         """Delete an object of this owner; False if there is none. Raises `Owned` if it is another's."""
@@ -161,6 +175,18 @@ class Store:
         The same `request` within a minute is answered as it was first, and the same arrival counts once.
         """
         return await self.driver.run(upkeep.arrive_once(_keys(key), arrival, request))
+
+
+def _glance(key: Key) -> Flow[Any]:
+    match key.kind:
+        case Kind.BARRIER:
+            return snapshots.read_barrier(_keys(key), 0)
+        case Kind.WAITGROUP:
+            return snapshots.read_waitgroup(_keys(key), 0)
+        case Kind.GATE:
+            return snapshots.READERS[key.kind](_keys(key))
+        case _:
+            return snapshots.read_permits(_keys(key), 1, 0)
 
 
 def _keys(key: Key) -> ObjectKeys:
