@@ -16,6 +16,8 @@ from konductor_core.amounts import leased_object, parse_amount
 from konductor_core.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from konductor_core.lease import Lease
 
 
@@ -67,7 +69,7 @@ def acquire(
     _report(app, sorted(wanted), leases)
 
 
-def _report(app: App, refs: list[str], leases: list[Lease]) -> None:
+def _report(app: App, refs: list[str], leases: Sequence[Lease]) -> None:
     """Print a line for each grant, or one JSON list of them."""
     shown = []
     for ref, lease in zip(refs, leases, strict=True):

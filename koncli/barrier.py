@@ -19,7 +19,7 @@ from koncli.parameters import (
     timeout_option,
 )
 from koncli.progress import Waiting
-from koncli.views import Column, View, more, since, until
+from koncli.views import Column, View, listener_tables, more, since, until
 from konductor_core import identity
 from konductor_core.durations import rfc3339, to_text
 from konductor_core.errors import InvalidInput
@@ -191,11 +191,12 @@ def _cycle(status: BarrierStatus) -> str:
 
 
 def _tables(status: BarrierStatus, out: Output) -> list[str]:
+    waiters = listener_tables(status, status.waiters, status.waiting, out)
     if not status.arrivals:
-        return []
+        return waiters
     table = out.table(["ARRIVAL", "AT"], [(arrival.id, rfc3339(arrival.at_ms)) for arrival in status.arrivals])
     rest = more(len(status.arrivals), status.arrivals_total, "arrivals")
-    return [f"{table}\n{rest}" if rest else table]
+    return [f"{table}\n{rest}" if rest else table, *waiters]
 
 
 VIEW = View(

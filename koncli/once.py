@@ -21,11 +21,12 @@ from koncli.parameters import (
 )
 from koncli.progress import Waiting
 from koncli.taking import force_option
-from koncli.views import Column, View, since
+from koncli.views import Column, View, listener_tables, since
 from konductor_core.errors import Denied, KonductorError
 from konductor_core.identity import Kind, check_text
 
 if TYPE_CHECKING:
+    from koncli.output import Output
     from konductor_core.errors import AlreadyDone
     from konductor_core.flows.onces import Completed
     from konductor_core.models import OnceStatus
@@ -162,10 +163,15 @@ def _fields(status: OnceStatus) -> list[tuple[str, str]]:
         ("Result", status.result or ""),
         ("Done", since(status, status.done_ms)),
         ("Waiting", str(status.waiting)),
+        ("Listening", str(status.listening) if status.listening else ""),
         ("Failures", f"{status.failures}, the last by {status.failed_by}: {status.reason}" if status.failures else ""),
         ("Failed", since(status, status.failed_ms)),
         ("TTL", ttl_text(status)),
     ]
+
+
+def _tables(status: OnceStatus, out: Output) -> list[str]:
+    return [*holder_tables(status, out), *listener_tables(status, status.listeners, status.listening, out)]
 
 
 VIEW = View(
@@ -177,5 +183,5 @@ VIEW = View(
         Column("RESULT", lambda status: status.result or "-", wide=True),
     ),
     fields=_fields,
-    tables=holder_tables,
+    tables=_tables,
 )

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rwmutex": ("koncli.rwmutex:rwmutex", "Lock to read together, or to write alone."),
     "once": ("koncli.once:once", "Do something once, or wait until it is done."),
     "waitgroup": ("koncli.waitgroup:waitgroup", "Wait until all members are done."),
+    "gate": ("koncli.gate:gate", "Wait until conditions hold."),
     "acquire": ("koncli.acquire:acquire", "Take several at once, all or none."),
     "apply": ("koncli.apply:apply", "Create or update the objects of manifests."),
     "delete": ("koncli.apply:delete", "Delete objects by manifest, name or label."),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from koncli.output import Output
     from konductor_core.identity import Kind
-    from konductor_core.models import Status
+    from konductor_core.models import Listener, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,19 @@ def until(status: Status, at_ms: int | None) -> str:
 def labels_text(labels: Mapping[str, str]) -> str:
     """`a=1,b=2`, sorted."""
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
+def listener_tables(status: Status, listeners: Iterable[Listener], total: int, out: Output) -> list[str]:
+    """Return the table of those who wait until the object opens, if there are any."""
+    rows = [
+        [each.holder, *([each.pod or "-"] if out.wide else ()), f"{about(max(0, status.now_ms - each.since_ms))} ago"]
+        for each in listeners
+    ]
+    if not rows:
+        return []
+    rest = more(len(rows), total, "waiters")
+    headers = ["WAITER", *(["POD"] if out.wide else ()), "SINCE"]
+    return [out.table(headers, rows) + (f"\n{rest}" if rest else "")]
 
 
 def more(shown: int, total: int, what: str) -> str:

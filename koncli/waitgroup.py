@@ -11,7 +11,7 @@ from koncli.kinds import kind_group, ref, report, report_defined
 from koncli.options import verb
 from koncli.parameters import COUNT, HOLDER, label_option, must_exist_option, name_argument, timeout_option
 from koncli.progress import Waiting
-from koncli.views import Column, View, more, since
+from koncli.views import Column, View, listener_tables, more, since
 from konductor_core.durations import rfc3339
 from konductor_core.errors import InvalidInput
 from konductor_core.identity import Kind
@@ -137,11 +137,12 @@ def _fields(status: WaitGroupStatus) -> list[tuple[str, str]]:
 
 
 def _tables(status: WaitGroupStatus, out: Output) -> list[str]:
+    waiters = listener_tables(status, status.waiters, status.waiting, out)
     if not status.members:
-        return []
+        return waiters
     table = out.table(["MEMBER", "SINCE"], [(member.id, rfc3339(member.at_ms)) for member in status.members])
     rest = more(len(status.members), status.members_total, "members")
-    return [f"{table}\n{rest}" if rest else table]
+    return [f"{table}\n{rest}" if rest else table, *waiters]
 
 
 VIEW = View(

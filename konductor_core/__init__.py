@@ -20,6 +20,7 @@ _WHERE = {
     "AsyncKonductor": "konductor_core.aio",
     "Konductor": "konductor_core.client",
     "Lease": "konductor_core.lease",
+    "Leases": "konductor_core.leases",
     "Released": "konductor_core.flows.leases",
     "Settings": "konductor_core.config",
 } | dict.fromkeys(
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from konductor_core.errors import WouldBlock as WouldBlock
     from konductor_core.flows.leases import Released as Released
     from konductor_core.lease import Lease as Lease
+    from konductor_core.leases import Leases as Leases
 
 __all__ = [
     "AlreadyDone",
@@ -86,6 +88,7 @@ __all__ = [
     "KonductorError",
     "Lease",
     "LeaseLost",
+    "Leases",
     "NotFound",
     "NotHolder",
     "Owned",

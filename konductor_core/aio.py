@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Self
 
 from konductor_core import identity
 from konductor_core.amounts import leased_object
-from konductor_core.async_lease import AsyncLease, withdrawn_if_cancelled
+from konductor_core.async_lease import Acquiring, withdrawn_if_cancelled
+from konductor_core.async_leases import AsyncLeases
 from konductor_core.config import Settings
 from konductor_core.drivers.aio import AsyncDriver
 from konductor_core.flows import objects
@@ -25,6 +26,7 @@ from konductor_core.verbs import BarrierVerbs, Caller
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from konductor_core.async_lease import AsyncLease
     from konductor_core.handles.base import Notify
     from konductor_core.identity import Kind
     from konductor_core.verbs import Duration
@@ -97,11 +99,11 @@ class AsyncKonductor:
         """Return the handle of a wait group, whether it exists or not."""
         return AsyncWaitGroup(self.driver, WaitGroupVerbs(self._caller, name))
 
-    async def acquire_all(
+    def acquire_all(
         self,
         amounts: Mapping[str, int | str],
         ttl: Duration | None = None,
-        timeout: Duration | None = None,  # noqa: ASYNC109 - by the flow's own deadline
+        timeout: Duration | None = None,
         priority: int = 0,
         *,
         holder: str | None = None,
@@ -110,18 +112,23 @@ class AsyncKonductor:
         force: bool = False,
         on_progress: Notify | None = None,
         on_lost: Callable[[AsyncLease], None] | None = None,
-    ) -> list[AsyncLease]:
+    ) -> Acquiring[AsyncLeases]:
         """Get several at once, all or none: `{"semaphore/gpu": 2, "mutex/index": 1, "rwmutex/warehouse": "read"}`.
 
-        Returns a lease of each, sorted by name. Nothing is held while it waits, so that whoever asks in whatever order
-        never blocks another for ever. The other arguments and the errors are those of `Semaphore.acquire`.
+        `await` it for a lease of each, sorted by name, or hold them inside `async with`. Nothing is held while it
+        waits, so that whoever asks in whatever order never blocks another for ever. The other arguments and the errors
+        are those of `Semaphore.acquire`.
         """
-        verbs, among = several(self._caller, amounts)
-        ask = verbs[0].ask(1, ttl, priority, holder, force=force, among=among)
-        async with withdrawn_if_cancelled(self.driver, ask):
-            grant = await self.driver.run(verbs[0].acquire(ask, timeout, must_exist=must_exist), notify=on_progress)
-            holds = [Hold.of(grant, each.keys, number) for number, each in enumerate(verbs)]
-            return [AsyncLease(self.driver, hold, renewing=renew, on_lost=on_lost) for hold in holds]
+
+        async def take() -> AsyncLeases:
+            verbs, among = several(self._caller, amounts)
+            ask = verbs[0].ask(1, ttl, priority, holder, force=force, among=among)
+            async with withdrawn_if_cancelled(self.driver, ask):
+                grant = await self.driver.run(verbs[0].acquire(ask, timeout, must_exist=must_exist), notify=on_progress)
+                holds = [Hold.of(grant, each.keys, number) for number, each in enumerate(verbs)]
+                return AsyncLeases(self.driver, holds, renewing=renew, on_lost=on_lost)
+
+        return Acquiring(take)
 
     async def objects(self, kind: Kind | None = None) -> list[tuple[Kind, str]]:
         """Return kind and name of every object of the namespace, sorted."""

@@ -61,6 +61,12 @@ class Annotation(StrEnum):
         "The pod waits until each of these barriers is open, one after the other, before its own containers start.",
         "extract-complete, schema-ready:10m",
     )
+    WAIT_GATE = (
+        "wait-gate",
+        "`name` or `name:timeout`, several with commas",
+        "The pod waits until each of these gates is open, one after the other.",
+        "ready-to-load:1h",
+    )
     WAIT_WAITGROUP = (
         "wait-waitgroup",
         "`name` or `name:timeout`, several with commas",
@@ -233,6 +239,7 @@ class Annotation(StrEnum):
 
 WAITS: Final = {
     Kind.BARRIER: Annotation.WAIT_BARRIER,
+    Kind.GATE: Annotation.WAIT_GATE,
     Kind.WAITGROUP: Annotation.WAIT_WAITGROUP,
     Kind.ONCE: Annotation.WAIT_ONCE,
 }

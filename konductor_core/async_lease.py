@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncContextDecorator, asynccontextmanager, suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from konductor_core.durations import to_ms
 from konductor_core.errors import KonductorError, LeaseLost, Unavailable
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from konductor_core.verbs import Duration
 
 __all__ = ["Acquiring", "AsyncGuard", "AsyncLease", "withdrawn_if_cancelled"]
+
+
+class _Held(Protocol):
+    """What is given back at the end of a block."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+T = TypeVar("T", bound=_Held)
 
 
 @asynccontextmanager
@@ -157,17 +168,17 @@ class _Renewal:
         await asyncio.wait({self._task})
 
 
-class Acquiring:
+class Acquiring(Generic[T]):
     """An acquire that has yet to happen: `await` it for a lease, or hold one inside `async with`."""
 
-    def __init__(self, take: Callable[[], Awaitable[AsyncLease]]) -> None:
+    def __init__(self, take: Callable[[], Awaitable[T]]) -> None:
         self._take = take
-        self._lease: AsyncLease | None = None
+        self._lease: T | None = None
 
-    def __await__(self) -> Generator[Any, None, AsyncLease]:
+    def __await__(self) -> Generator[Any, None, T]:
         return self._take().__await__()
 
-    async def __aenter__(self) -> AsyncLease:
+    async def __aenter__(self) -> T:
         self._lease = await self._take()
         return self._lease
 
@@ -184,10 +195,10 @@ class AsyncGuard(AsyncContextDecorator):
     Tasks may share it, and blocks may be nested: each has a lease of its own, unless a holder is named.
     """
 
-    def __init__(self, acquire: Callable[..., Acquiring], arguments: dict[str, Any]) -> None:
+    def __init__(self, acquire: Callable[..., Acquiring[AsyncLease]], arguments: dict[str, Any]) -> None:
         self._acquire = acquire
         self._arguments = {"renew": True, **arguments}
-        self._mine: dict[asyncio.Task[Any] | None, list[Acquiring]] = {}
+        self._mine: dict[asyncio.Task[Any] | None, list[Acquiring[AsyncLease]]] = {}
 
     async def __aenter__(self) -> AsyncLease:
         acquiring = self._acquire(**self._arguments)

@@ -18,7 +18,7 @@ from konductor_core.handles.locks import Mutex, RWMutex
 from konductor_core.handles.once import Once
 from konductor_core.handles.permits import PermitHandle, Semaphore, withdrawn_if_interrupted
 from konductor_core.latch_verbs import GateVerbs, WaitGroupVerbs
-from konductor_core.lease import Lease
+from konductor_core.leases import Leases
 from konductor_core.permit_verbs import LeaseVerbs, MutexVerbs, OnceVerbs, RWMutexVerbs, SemaphoreVerbs, several
 from konductor_core.verbs import BarrierVerbs, Caller
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from konductor_core.handles.base import Notify
     from konductor_core.identity import Kind
+    from konductor_core.lease import Lease
     from konductor_core.verbs import Duration
 
 __all__ = ["Konductor"]
@@ -111,18 +112,19 @@ class Konductor:
         force: bool = False,
         on_progress: Notify | None = None,
         on_lost: Callable[[Lease], None] | None = None,
-    ) -> list[Lease]:
+    ) -> Leases:
         """Get several at once, all or none: `{"semaphore/gpu": 2, "mutex/index": 1, "rwmutex/warehouse": "read"}`.
 
-        Returns a lease of each, sorted by name. Nothing is held while it waits, so that whoever asks in whatever order
-        never blocks another for ever. The other arguments and the errors are those of `Semaphore.acquire`.
+        Returns a lease of each, sorted by name, to hold them inside `with`. Nothing is held while it waits, so that
+        whoever asks in whatever order never blocks another for ever. The other arguments and the errors are those of
+        `Semaphore.acquire`.
         """
         verbs, among = several(self._caller, amounts)
         ask = verbs[0].ask(1, ttl, priority, holder, force=force, among=among)
         with withdrawn_if_interrupted(self.driver, ask):
             grant = self.driver.run(verbs[0].acquire(ask, timeout, must_exist=must_exist), notify=on_progress)
             holds = [Hold.of(grant, each.keys, number) for number, each in enumerate(verbs)]
-            return [Lease(self.driver, hold, renewing=renew, on_lost=on_lost) for hold in holds]
+            return Leases.of(self.driver, holds, renewing=renew, on_lost=on_lost)
 
     def objects(self, kind: Kind | None = None) -> list[tuple[Kind, str]]:
         """Return kind and name of every object of the namespace, sorted."""

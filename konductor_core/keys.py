@@ -11,6 +11,8 @@ user can be confined to it, and a cluster keeps it in one slot. Moments are the 
                                                   probed answered), or cancelled; TTL 60 s, kept by heartbeats
     konductor:{ns}:wake:<request>         list    what a waiter blocks on: `granted <token>`, `arm <ms>`,
                                                   `watch <ms>`, `look`, `probe`, `deleted`; TTL 60 s
+    konductor:{ns}:awaited                zset    object that does not exist and is waited for -> until when it
+                                                  counts as such; TTL 60 s, kept by heartbeats
     konductor:{ns}:marker                 string  1 since the controller has brought everything of the namespace here;
                                                   where it is gone, Redis has lost what it had
     konductor:{ns}:mirrors                hash    object -> uid of the custom resource that mirrors it
@@ -42,7 +44,6 @@ Latches (Barrier), with `o` for konductor:{ns}:barrier:<name>:
                                                   repeats
     o:arrivals                            zset    arrival -> when, of the current cycle
     o:cycles                              zset    arrival -> the last cycle it arrived in (cyclic barriers only)
-    o:waiters                             zset    request of a waiter -> until when it counts as alive
 
 Latches (WaitGroup), with `o` for konductor:{ns}:waitgroup:<name>:
 
@@ -50,7 +51,11 @@ Latches (WaitGroup), with `o` for konductor:{ns}:waitgroup:<name>:
                                                   progress shown repeats
     o:members                             zset    member that is not done -> when it was added
     o:finished                            zset    member that is done -> when
-    o:waiters                             zset    request of a waiter -> until when it counts as alive
+
+Whoever waits for a latch to open, or for something that is done once:
+
+    o:waiters                             zset    request of a waiter -> until when it counts as alive; TTL 2 min
+    o:names                               hash    request of a waiter -> `<since> <pod or -> <holder>`; TTL 2 min
 
 All:
 
@@ -74,6 +79,7 @@ __all__ = [
     "PARTS_OF",
     "PERMIT_PARTS",
     "ObjectKeys",
+    "awaited",
     "dirty",
     "index",
     "marker",
@@ -103,6 +109,11 @@ def index(namespace: str) -> str:
 def dirty(namespace: str) -> str:
     """Return the key of the changed objects that no controller has looked at."""
     return _of(namespace, "dirty")
+
+
+def awaited(namespace: str) -> str:
+    """Return the key of the objects that do not exist and that somebody waits for."""
+    return _of(namespace, "awaited")
 
 
 def nudge(namespace: str) -> str:

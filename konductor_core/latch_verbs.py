@@ -43,7 +43,8 @@ class WaitGroupVerbs(ObjectVerbs):
 
     def wait(self, timeout: Duration | None, *, allow_idle: bool, must_exist: bool) -> Flow[waitgroups.Finished]:
         """Wait until no member is left."""
-        return waitgroups.wait(self.keys, timeout_ms(timeout), allow_idle=allow_idle, must_exist=must_exist)
+        who = self.caller.who()
+        return waitgroups.wait(self.keys, timeout_ms(timeout), allow_idle=allow_idle, must_exist=must_exist, who=who)
 
     def status(self) -> Flow[WaitGroupStatus]:
         """Return a snapshot."""
@@ -72,7 +73,7 @@ class GateVerbs(ObjectVerbs):
 
     def wait(self, timeout: Duration | None, *, must_exist: bool) -> Flow[gates.Passed]:
         """Wait until it is open."""
-        return gates.wait(self.keys, timeout_ms(timeout), must_exist=must_exist)
+        return gates.wait(self.keys, timeout_ms(timeout), must_exist=must_exist, who=self.caller.who())
 
     def status(self) -> Flow[GateStatus]:
         """Return a snapshot."""

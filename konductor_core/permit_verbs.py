@@ -177,7 +177,7 @@ class OnceVerbs(LockVerbs):
 
     def wait(self, timeout: Duration | None, *, must_exist: bool) -> Flow[onces.Done]:
         """Wait until it is done."""
-        return onces.wait(self.keys, timeout_ms(timeout), must_exist=must_exist)
+        return onces.wait(self.keys, timeout_ms(timeout), must_exist=must_exist, who=self.caller.who())
 
 
 VERBS: Final[dict[Kind, type[PermitVerbs]]] = {

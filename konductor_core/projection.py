@@ -38,6 +38,7 @@ _LISTS: Final = {
     "waiters": "waiting",
     "arrivals": "arrivalsTotal",
     "members": "membersTotal",
+    "listeners": "listening",
 }
 """The lists that may be cut, and the field that has their true length."""
 
@@ -137,26 +138,8 @@ def _conditions(status: Status) -> list[_Condition]:
         case WaitGroupStatus():
             left = f"{status.counter} of {status.added} members are not done."
             return [_Condition("Done", holds=status.phase == "Done", reason=status.phase, message=left)]
-        case GateStatus():
-            return _gate_conditions(status)
         case _:
             return []
-
-
-def _gate_conditions(status: GateStatus) -> list[_Condition]:
-    held = f"{status.met} of {status.total} conditions hold."
-    by_hand = f"{status.override} by hand." if status.override else ""
-    failed = status.phase == "Failed"
-    reason = "ByHand" if by_hand else "Met" if status.verdict == "Open" else "Unmet"
-    return [
-        _Condition("Open", holds=status.phase == "Open", reason=reason, message=by_hand or held),
-        _Condition(
-            "Failed",
-            holds=failed,
-            reason="Failed" if failed else "NotFailed",
-            message=(failed and status.reason) or by_hand or "It has not failed.",
-        ),
-    ]
 
 
 def _barrier_conditions(status: BarrierStatus) -> list[_Condition]:

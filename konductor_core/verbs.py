@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from konductor_core import identity
 from konductor_core.durations import ARRIVE_PATIENCE, to_ms
-from konductor_core.flows import barriers, objects, snapshots
+from konductor_core.flows import barriers, listeners, objects, snapshots
 from konductor_core.identity import Kind, Owner
 from konductor_core.keys import ObjectKeys
 from konductor_core.models import BarrierSpec
@@ -54,6 +54,10 @@ class Caller:
         if holder is not None:
             return identity.check_holder(holder)
         return self.holder or f"{self.base}/{identity.random_suffix()}"
+
+    def who(self, holder: str | None = None) -> str:
+        """Return who waits, for people who look at what waits for what."""
+        return listeners.who(self.bare(holder), self.owner.pod)
 
     def arrival(self, arrival: str | None) -> str:
         """Return the id to arrive under."""
@@ -117,7 +121,12 @@ class BarrierVerbs(ObjectVerbs):
         """Count one arrival and wait for its cycle."""
         arrival, patience_ms = self.caller.arrival(holder), to_ms(patience, what="patience")
         return barriers.arrive_and_wait(
-            self.keys, arrival, timeout_ms(timeout), patience_ms, replicas=self.caller.replicas
+            self.keys,
+            arrival,
+            timeout_ms(timeout),
+            patience_ms,
+            replicas=self.caller.replicas,
+            who=self.caller.who(holder),
         )
 
     def wait(
@@ -125,8 +134,8 @@ class BarrierVerbs(ObjectVerbs):
     ) -> Flow[barriers.Opened]:
         """Wait until it is open."""
         number = None if cycle is None else identity.check_count(cycle, "cycle", 1)
-        waiter = self.caller.arrival(holder)
-        return barriers.wait(self.keys, waiter, timeout_ms(timeout), cycle=number, must_exist=must_exist)
+        waiter, who = self.caller.arrival(holder), self.caller.who(holder)
+        return barriers.wait(self.keys, waiter, timeout_ms(timeout), cycle=number, must_exist=must_exist, who=who)
 
     def status(self) -> Flow[BarrierStatus]:
         """Return a snapshot."""

@@ -1,6 +1,6 @@
 -- Says whether the awaited cycle has opened, and keeps the waiter counted while it has not.
 -- KEYS: dirty index meta waiters events arrivals cycles
--- ARGV: request holder cycle epoch
+-- ARGV: request holder cycle epoch who
 -- REPLY: code next_change_ms epoch cycle arrived target deadline_ms reason
 -- GUARANTEE: a waiter that subscribed before this call misses nothing after it.
 --@include lib/codes
@@ -9,6 +9,7 @@
 local request, holder, cycle, epoch = ARGV[1], ARGV[2], whole(3, 'cycle', 0), ARGV[4]
 local object = latch()
 if not object.epoch then
+  await_creation(object, request)
   return {ABSENT, -1, '', 0, 0, 0, -1, ''}
 end
 advance(object)

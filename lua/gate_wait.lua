@@ -1,6 +1,6 @@
 -- Says whether the gate is open, and keeps the waiter counted while it is not; has its conditions looked at.
 -- KEYS: dirty index meta waiters events
--- ARGV: request
+-- ARGV: request who
 -- REPLY: code next_change_ms epoch cycle met total deadline_ms reason phase unattended
 -- GUARANTEE: a waiter that subscribed before this call misses nothing after it.
 --@include lib/codes
@@ -9,6 +9,7 @@
 local request = ARGV[1]
 local object = latch()
 if not object.epoch then
+  await_creation(object, request)
   return {ABSENT, -1, '', 0, 0, 0, -1, '', '', 0}
 end
 advance(object)

@@ -17,7 +17,8 @@ elseif not object.epoch then
 elseif current ~= owner then
   return {OWNED, -1, current}
 end
-call('DEL', object.meta, object.waiters, unpack(object.parts))
+call('DEL', object.meta, unpack(object.parts))
+drop_listeners(object.meta)
 call('SREM', KEYS[2], object.id)
 remember(object, request, current)
 remember(object, 'last-epoch', object.epoch)

@@ -4,6 +4,7 @@
 -- REPLY: code next_change_ms executor
 -- GUARANTEE: one completion an epoch, by whoever has the lease to run; a retry answers as the first call did.
 --@include lib/once
+--@include lib/listeners
 
 local request, holder, token, result = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local object = object_at(4)
@@ -33,6 +34,7 @@ local function complete()
   end
   stop_running(object, holder)
   dismiss_queue()
+  drop_listeners(object.meta)
   object.done = text(NOW)
   call('HSET', object.meta, 'done', object.done, 'executor', holder, 'sealed', current, 'result', result)
   remember(object, request, holder)

@@ -3,10 +3,12 @@
 -- ARGV: holders_limit waiters_limit
 -- REPLY: code next_change_ms now_ms in_use holders_total waiters_total fields_count (field value)*
 -- REPLY: holders_count (holder expires_ms token permits since ttl pod uid node claim)*
--- REPLY: waiters_count (holder request permits priority since)*
+-- REPLY: waiters_count (holder request permits priority since pod)*
+-- REPLY: listening listeners_count (request who)*
 -- GUARANTEE: consistent within itself; lists are bounded, totals are not.
 --@include lib/codes
 --@include lib/queue
+--@include lib/listeners
 
 local holders_limit, waiters_limit = whole(1, 'holders_limit', 0), whole(2, 'waiters_limit', 0)
 local object = object_at(4)
@@ -44,13 +46,16 @@ local function waiters()
     local request = request_of(object, holder)
     for _, item in ipairs(request and request.items or {}) do
       if item.id == object.id then
-        append(list, {holder, request.id, text(item.amount), text(request.priority), text(request.since)})
+        append(list, {holder, request.id, text(item.amount), text(request.priority), text(request.since),
+          request.pod})
       end
     end
   end
-  return list, #list / 5
+  return list, #list / 6
 end
 
+-- Of what is done once some only wait until it is done, and stand in no queue.
+local is_once = string.sub(object.id, 1, 5) == 'once/'
 local fields = call('HGETALL', object.meta)
 local holder_list, holder_count = holders()
 local waiter_list, waiter_count = waiters()
@@ -63,4 +68,6 @@ reply[#reply + 1] = holder_count
 append(reply, holder_list)
 reply[#reply + 1] = waiter_count
 append(reply, waiter_list)
+reply[#reply + 1] = is_once and listening(object.meta) or 0
+append_listeners(reply, object.meta, is_once and waiters_limit or 0)
 return reply

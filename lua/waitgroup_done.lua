@@ -16,14 +16,13 @@ if before then
   return before
 end
 
--- A name that nobody added stands for one of the members without a name.
+-- A name that nobody added stands for one of the members without a name. Those are looked for as well: a script may
+-- write at maxmemory once it has removed something, and who is done must not keep others waiting.
 local function take_off()
-  if member ~= '' then
-    if call('ZSCORE', object.finished, member) then
-      return repeated(object)
-    elseif call('ZREM', object.members, member) == 1 then
-      return FINISHED
-    end
+  if member ~= '' and call('ZSCORE', object.finished, member) then
+    return repeated(object)
+  elseif call('ZREM', object.members, member) == 1 then
+    return FINISHED
   end
   local left = number(object, 'anonymous') - count
   if left < 0 then

@@ -17,7 +17,7 @@ from sidecar.say import message, progress
 from sidecar.volume import HELD, Volume, as_grant, root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from konductor_core.lease import Lease
 
@@ -36,7 +36,7 @@ def acquire_all(
     settings = Settings.load()
     who = holder or settings.holder
     label = ", ".join(sorted(amounts))
-    leases: list[Lease] = []
+    leases: Sequence[Lease] = ()
     with Konductor(settings=settings) as k:
         try:
             ask = partial(k.acquire_all, amounts, ttl, deadline.left, priority, holder=who, on_progress=progress(label))
@@ -54,7 +54,7 @@ def acquire_all(
         message(f"acquired {what} as {lease.holder}, token {lease.token}, {expiry}")
 
 
-def _go_on(k: Konductor, volume: Volume, ask: Callable[[], list[Lease]]) -> list[Lease]:
+def _go_on(k: Konductor, volume: Volume, ask: Callable[[], Sequence[Lease]]) -> Sequence[Lease]:
     """Acquire, also where an earlier start of this container has acquired and lost a part since."""
     try:
         return ask()
@@ -69,7 +69,7 @@ def _go_on(k: Konductor, volume: Volume, ask: Callable[[], list[Lease]]) -> list
         return ask()
 
 
-def _write(volume: Volume, names: list[str], leases: list[Lease]) -> None:
+def _write(volume: Volume, names: list[str], leases: Sequence[Lease]) -> None:
     grants = [as_grant(*each) for each in zip(names, leases, strict=True)]
     try:
         for grant in grants:
@@ -82,7 +82,7 @@ def _write(volume: Volume, names: list[str], leases: list[Lease]) -> None:
         ) from error
 
 
-def _give_back(leases: list[Lease]) -> None:
+def _give_back(leases: Sequence[Lease]) -> None:
     for lease in leases:
         with suppress(KonductorError):  # the TTL frees it
             lease.release()

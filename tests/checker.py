@@ -8,6 +8,7 @@ holds and who waits, and collects what breaks a promise:
 - a grant out of turn: priority first (once a waiter is older than `bypass_ms`, age first), then the sequence;
   with the policy Backfill, past a waiter that does not fit and is not that old
 - free permits that the waiter whose turn it is fits into, and yet no grant in the same moment
+- of what is done once, a grant or another completion after it was completed, and before a reset
 - a permit handed on later than `late_ms` after the TTL of its holder, plus one claim window for each dead waiter ahead
 
 `tests/checker_clients.py` judges what clients believed, and barriers.
@@ -89,6 +90,7 @@ class _State:
         self._since: dict[int, int] = {}
         self._now = 0
         self._freed_late = 0
+        self._done = False
 
     def play(self, event: Event) -> None:
         if event.at_ms < self._now:
@@ -149,6 +151,8 @@ class _State:
             self._wrong(event, "granted to one who holds already")
         if waiter and waiter.permits != amount:
             self._wrong(event, f"granted another amount than the {waiter.permits} asked for")
+        if self._done:
+            self._wrong(event, "granted after it was done")
         if token <= self._token:
             self._wrong(event, f"the token did not grow: {self._token} before")
         self._check_turn(event, waiter)
@@ -192,7 +196,14 @@ class _State:
     def _on_released(self, event: Event) -> None:
         self._end(event)
 
-    _on_force_released = _on_returned = _on_released
+    _on_force_released = _on_returned = _on_failed = _on_released
+
+    def _on_completed(self, event: Event) -> None:
+        if self._done:
+            self._wrong(event, "completed twice")
+        self._end(event)
+        self._done = True
+        self._queue.clear()
 
     def _on_expired(self, event: Event) -> None:
         lease, expiry = self._end(event), int(float(event.detail))
@@ -227,7 +238,7 @@ class _State:
 
     def _on_created(self, event: Event) -> None:
         self._total = event.permits or 0
-        self._leases.clear()
+        self._on_reset(event)
 
     def _on_updated(self, event: Event) -> None:
         self._total = event.permits or 0
@@ -238,6 +249,7 @@ class _State:
 
     def _on_reset(self, _: Event) -> None:
         self._leases.clear()
+        self._done = False
 
     def _on_deleted(self, _: Event) -> None:
         self._total = 0

@@ -49,8 +49,11 @@ def check_beliefs(lines: Iterable[Line], permits: int, killed: Mapping[str, floa
 
 
 def backwards(lines: Iterable[Line]) -> list[str]:
-    """Return where a later request got the smaller token: what must not be even where grants were lost."""
-    return _backwards(list(_beliefs(lines, {})))
+    """Return where a later request got the smaller token of its `object`: true even where grants were lost."""
+    apart: dict[str, list[Line]] = {}
+    for line in lines:
+        apart.setdefault(line.get("object", ""), []).append(line)
+    return [violation for each in apart.values() for violation in _backwards(list(_beliefs(each, {})))]
 
 
 def _beliefs(lines: Iterable[Line], killed: Mapping[str, float]) -> Iterable[_Belief]:

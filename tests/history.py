@@ -54,19 +54,22 @@ def server_ms(client: redis.Redis) -> int:
 
 
 class Recorder:
-    """Follows one stream in a thread of its own, from its first entry on, until the `with` block ends."""
+    """Follows streams in a thread of its own, from their first entries on, until the `with` block ends.
 
-    def __init__(self, client: redis.Redis, stream: str) -> None:
+    A `stream` that is not named is the only one, or the first.
+    """
+
+    def __init__(self, client: redis.Redis, *streams: str) -> None:
         self._client = client
-        self._stream = stream
-        self._events: list[Event] = []
+        self._events: dict[str, list[Event]] = {stream: [] for stream in streams}
+        self._last: dict[str, bytes] = dict.fromkeys(streams, b"0-0")
         self._ending = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
-    def events(self) -> list[Event]:
+    def events(self, stream: str | None = None) -> list[Event]:
         """Return what there has been up to now, in the server's order."""
-        return list(self._events)
+        return list(self._events[stream or next(iter(self._events))])
 
     def find(self, kind: str, holder: str = "", timeout: float = 10.0) -> Event:
         """Return the first event of a type about a holder, waiting for it."""
@@ -74,18 +77,20 @@ class Recorder:
         def found() -> Event | None:
             return next((event for event in self.events() if (event.type, event.holder) == (kind, holder)), None)
 
-        until(found, f"{self._stream} has {kind} {holder}", timeout=timeout)
+        until(found, f"{next(iter(self._events))} has {kind} {holder}", timeout=timeout)
         event = found()
         assert event is not None
         return event
 
-    def complete(self) -> list[Event]:
+    def complete(self, stream: str | None = None) -> list[Event]:
         """Return the whole history; raise `AssertionError` if any of it was missed."""
-        added = int(self._client.xinfo_stream(self._stream)["entries-added"])
-        until(lambda: self._failure or len(self._events) >= added, f"{self._stream} is read to its end")
+        stream = stream or next(iter(self._events))
+        added = int(self._client.xinfo_stream(stream)["entries-added"])
+        until(lambda: self._failure or len(self._events[stream]) >= added, f"{stream} is read to its end")
         assert self._failure is None, self._failure
-        assert len(self._events) == added, f"{self._stream}: read {len(self._events)} of {added} events"
-        return self.events()
+        events = self.events(stream)
+        assert len(events) == added, f"{stream}: read {len(events)} of {added} events"
+        return events
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -96,12 +101,16 @@ class Recorder:
         self._thread.join()
 
     def _follow(self) -> None:
-        last = b"0-0"
         try:
             while not self._ending.is_set():
-                news: Any = self._client.xread({self._stream: last}, block=100)
-                for _, rows in news or ():
-                    self._events += [Event.of(entry, fields) for entry, fields in rows]
-                    last = rows[-1][0]
+                self._read()
         except BaseException as error:  # noqa: BLE001 - said by complete()
             self._failure = error
+
+    def _read(self) -> None:
+        wanted: dict[Any, Any] = dict(self._last)
+        news: Any = self._client.xread(wanted, block=100)
+        for name, rows in news or ():
+            stream = name.decode()
+            self._events[stream] += [Event.of(entry, fields) for entry, fields in rows]
+            self._last[stream] = rows[-1][0]

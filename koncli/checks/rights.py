@@ -161,7 +161,7 @@ def scripts(probe: Probe) -> Finding:
     barrier = ObjectKeys(probe.namespace, Kind.BARRIER, absent)
     try:
         probe.perform(Call(SCRIPTS["permit_read"], semaphore.permits, (1, 1)))
-        probe.perform(Call(SCRIPTS["barrier_read"], barrier.latch, (1,)))
+        probe.perform(Call(SCRIPTS["barrier_read"], barrier.latch, (1, 1)))
     except RefusedError as refused:
         return _refused(refused)
     return good(f"{loaded}; permit_read and barrier_read run")

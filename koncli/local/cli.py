@@ -40,6 +40,9 @@ _PASSED_ON = ("KONDUCTOR_REDIS_USERNAME", "KONDUCTOR_REDIS_PASSWORD", "KONDUCTOR
 )
 @click.option("--keep", is_flag=True, help="Keep the volumes, and on an external Redis the objects.")
 @click.option(
+    "--stay", is_flag=True, help="Once all is complete, leave Deployments and endless Pods running until Ctrl-C."
+)
+@click.option(
     "--then", metavar="CMD", help="Shell command after success, in the folder that has a folder for each claim."
 )
 @click.option(
@@ -54,19 +57,22 @@ def run(
     search: tuple[Path, ...],
     view: str,
     keep: bool,
+    stay: bool,
     then: str | None,
     no_namespaces: bool,
     timeout: str | None,
 ) -> None:
-    """Rehearse a pipeline: Jobs and Pods with a Valkey server of their own.
+    """Rehearse a pipeline: Jobs, Deployments and Pods with a Valkey server of their own.
 
     Images are ignored: programs come from --path, a folder bin beside the manifests, the folder of koncli, and the
     PATH. Volumes are directories. With --redis-url the objects live in that Redis; those that the run made are deleted
     after it.
 
-    The run ends when all is complete (exit code 0), when something has failed (1), or with Ctrl-C: once for a deletion
-    with grace, twice to end everything at once.
+    The run ends when every Job is complete and every Deployment available (exit code 0), when something has failed
+    (1), or with Ctrl-C: once for a deletion with grace, twice to end everything at once.
     """
+    if stay and then is not None:
+        raise click.UsageError("--stay ends with Ctrl-C, and then no command follows: leave out --then or --stay")
     from koncli.local.documents import read_documents
     from koncli.local.runner import Options
     from konductor_core.durations import to_ms
@@ -80,6 +86,7 @@ def run(
         connection={} if settings is None else _connection(app, settings.redis_url),
         namespaces=not no_namespaces,
         keep=keep,
+        stay=stay,
         timeout_ms=None if timeout is None else to_ms(timeout, what="--timeout"),
         then=then,
     )

@@ -1,7 +1,7 @@
 """Manifests from files and folders, sorted by what the local runner does with them.
 
-Konductor objects, Jobs and Pods run; PersistentVolumeClaims, ConfigMaps and Secrets become directories and variables;
-what only configures a cluster is left out with a note; every other kind is refused by name.
+Konductor objects, Jobs, Deployments and Pods run; PersistentVolumeClaims, ConfigMaps and Secrets become directories and
+variables; what only configures a cluster is left out with a note; every other kind is refused by name.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from koncli.local import injection
 from koncli.local.checks import check_sources
+from koncli.local.deploymentspec import TEMPLATE_HASH, DeploymentSpec, read_deployment, template_hash
 from koncli.local.expand import Sources
 from koncli.local.fields import Fields, Refusals
 from koncli.local.jobspec import JobSpec, read_job
@@ -34,7 +35,11 @@ _CLUSTER_ONLY = {
     "ClusterRole", "ClusterRoleBinding", "LimitRange", "Namespace", "NetworkPolicy", "PersistentVolume",
     "PodDisruptionBudget", "PriorityClass", "ResourceQuota", "Role", "RoleBinding", "ServiceAccount", "StorageClass",
 }  # fmt: skip
-_VERSIONS = {"Job": "batch/v1", **dict.fromkeys(("Pod", "PersistentVolumeClaim", "ConfigMap", "Secret"), "v1")}
+_VERSIONS = {
+    "Job": "batch/v1",
+    "Deployment": "apps/v1",
+    **dict.fromkeys(("Pod", "PersistentVolumeClaim", "ConfigMap", "Secret"), "v1"),
+}
 _KEY = re.compile(r"(?!\.\.?$)[-._a-zA-Z0-9]{1,253}")
 """A key of a ConfigMap or Secret, which becomes a file's name."""
 
@@ -46,6 +51,7 @@ class Documents:
     refusals: Refusals = field(default_factory=Refusals)
     objects: list[Manifest] = field(default_factory=list)
     jobs: list[JobSpec] = field(default_factory=list)
+    deployments: list[DeploymentSpec] = field(default_factory=list)
     pods: list[tuple[str, PodSpec]] = field(default_factory=list)
     claims: list[str] = field(default_factory=list)
     configs: dict[str, dict[str, bytes]] = field(default_factory=dict)
@@ -65,8 +71,9 @@ class Documents:
 
     @property
     def pod_specs(self) -> list[PodSpec]:
-        """The pods of all Jobs, and the bare ones."""
-        return [job.pod for job in self.jobs] + [pod for _, pod in self.pods]
+        """The pods of all Jobs and Deployments, and the bare ones."""
+        controlled = [job.pod for job in self.jobs] + [deployment.pod for deployment in self.deployments]
+        return controlled + [pod for _, pod in self.pods]
 
     def notes(self) -> list[str]:
         """Say what is left out here, for people."""
@@ -119,18 +126,8 @@ class Documents:
 
     def _add_workload(self, kind: str, name: str, body: Mapping[str, Any], where: str) -> None:
         fields = Fields(body, where, self.refusals)
-        if kind == "Job":
-            spec = body.get("spec")
-            template = spec.get("template") if isinstance(spec, Mapping) else None
-            if not isinstance(spec, Mapping) or not isinstance(template, Mapping):
-                self.refusals.refuse(where, "spec.template is missing")
-                return
-            uid = str(uuid.uuid4())
-            indexed = spec.get("completionMode") == "Indexed"
-            pod = injection.as_pod_of(template, name, uid, indexed=indexed)
-            completions = injection.completions_of(spec)
-            admitted = injection.admit(pod, where, self.refusals, "spec.template", completions)
-            self.jobs.append(read_job(fields, admitted, name, uid))
+        if kind in ("Job", "Deployment"):
+            self._add_controlled(kind, name, fields, body.get("spec"), where)
         elif kind == "Pod":
             self.pods.append(
                 (name, read_pod(injection.admit(body, where, self.refusals), ("Always", "OnFailure", "Never")))
@@ -141,6 +138,23 @@ class Documents:
             self.configs[name] = _text_data(fields, "data") | _binary_data(fields, "binaryData")
         else:
             self.secrets[name] = _binary_data(fields, "data") | _text_data(fields, "stringData")
+
+    def _add_controlled(self, kind: str, name: str, fields: Fields, spec: object, where: str) -> None:
+        """Add what makes pods from a template."""
+        template = spec.get("template") if isinstance(spec, Mapping) else None
+        if not isinstance(spec, Mapping) or not isinstance(template, Mapping):
+            self.refusals.refuse(where, "spec.template is missing")
+        elif kind == "Job":
+            uid, indexed = str(uuid.uuid4()), spec.get("completionMode") == "Indexed"
+            pod = injection.as_pod_of(template, injection.job_labels(name, uid), indexed=indexed)
+            completions = injection.completions_of(spec)
+            admitted = injection.admit(pod, where, self.refusals, "spec.template", completions)
+            self.jobs.append(read_job(fields, admitted, name, uid))
+        else:
+            hashed = template_hash(template)
+            pod = injection.as_pod_of(template, {TEMPLATE_HASH: hashed})
+            admitted = injection.admit(pod, where, self.refusals, "spec.template")
+            self.deployments.append(read_deployment(fields, admitted, name, hashed))
 
     def _note(self, kind: str, name: str, body: Mapping[str, Any], place: str) -> None:
         namespace = _metadata(body).get("namespace")
@@ -170,8 +184,8 @@ def _check(documents: Documents, paths: list[Path]) -> None:
     for pod in documents.pod_specs:
         check_sources(pod, documents.sources, documents.refusals)
     documents.refusals.raise_if_any()
-    if not documents.jobs and not documents.pods:
-        raise InvalidInput(f"there is no Job and no Pod in {', '.join(map(str, paths))}: nothing to run")
+    if not documents.pod_specs:
+        raise InvalidInput(f"there is no Job, Deployment or Pod in {', '.join(map(str, paths))}: nothing to run")
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:
@@ -190,7 +204,7 @@ def _files(paths: list[Path]) -> Iterator[Path]:
 def _unfit(kind: str, name: object, body: Mapping[str, Any]) -> str | None:
     """Say why a document that is not one of ours can't run here; None if it can."""
     if kind not in _VERSIONS:
-        return f"{kind} can't run here: a local run has Jobs and Pods, and their claims, ConfigMaps and Secrets"
+        return f"{kind} can't run here: a local run has Jobs, Deployments, Pods, claims, ConfigMaps and Secrets"
     if body.get("apiVersion") != _VERSIONS[kind]:
         return f"apiVersion {quoted(body.get('apiVersion'))} is unknown for a {kind}: write {_VERSIONS[kind]}"
     if not isinstance(name, str):

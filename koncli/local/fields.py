@@ -95,6 +95,10 @@ class Fields:
             return None
         return value
 
+    def whole_or_text(self, name: str) -> int | str | None:
+        """Return a whole number of at least 0 or a text, as ports and percentages are given; None where absent."""
+        return self.text(name) if isinstance(self._get(name), str) else self.whole(name)
+
     def flag(self, name: str) -> bool:
         """Return a boolean; absent is false."""
         value = self._get(name)

@@ -19,8 +19,6 @@ from webhook.environment import JOB_INDEX, JOB_UID
 from webhook.inject import inject
 from webhook.shapes import named
 
-JOB_NAME = "batch.kubernetes.io/job-name"
-
 RUN_VARIABLE = "KONDUCTOR_RUN_DIRECTORY"
 """Tells the sidecar where the shared volume is; without mounts it is a directory of the run's."""
 
@@ -44,8 +42,10 @@ def admit(
     return Fields(admitted, where, refusals, path)
 
 
-def as_pod_of(template: Mapping[str, Any], job: str, uid: str, *, indexed: bool) -> Mapping[str, Any]:
-    """Return a Job's template with what the Job controller adds to each pod; the index is a sample of what comes."""
+def as_pod_of(
+    template: Mapping[str, Any], added_labels: Mapping[str, str], *, indexed: bool = False
+) -> Mapping[str, Any]:
+    """Return a pod template with what its controller adds to each pod; the index of a Job's is a sample."""
     metadata = template.get("metadata")
     if metadata is not None and not isinstance(metadata, Mapping):
         return template
@@ -53,10 +53,15 @@ def as_pod_of(template: Mapping[str, Any], job: str, uid: str, *, indexed: bool)
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     if not isinstance(labels, Mapping) or not isinstance(annotations, Mapping):
         return template
-    added = {**metadata, "labels": {**labels, JOB_UID: uid, JOB_NAME: job}}
+    added = {**metadata, "labels": {**labels, **added_labels}}
     if indexed:
         added["annotations"] = {**annotations, JOB_INDEX: "0"}
     return {**template, "metadata": added}
+
+
+def job_labels(name: str, uid: str) -> dict[str, str]:
+    """Return the labels that the Job controller gives to the pods of a Job."""
+    return {JOB_UID: uid, "batch.kubernetes.io/job-name": name}
 
 
 def completions_of(spec: Mapping[str, Any]) -> int | None:

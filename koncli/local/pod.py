@@ -9,9 +9,9 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+from koncli.local.health import attend
 from koncli.local.init import NOT_RUNNABLE
 from koncli.local.process import Exit, Process
-from koncli.local.startup import has_started
 from koncli.local.state import FAILED, PENDING, RUNNING, SUCCEEDED, Audience, ContainerRun, back_off_ms
 from konductor_core.errors import KonductorError
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from koncli.local.expand import Identity
     from koncli.local.host import Host
     from koncli.local.podspec import PodSpec
+    from koncli.local.process import Launch
     from koncli.local.volumes import PodVolumes
 
 
@@ -57,6 +58,12 @@ class Pod:
     def restarts(self) -> int:
         """Restarts of all its containers."""
         return sum(run.restarts for run in self.containers.values())
+
+    @property
+    def ready(self) -> bool:
+        """Whether all its containers that run beside each other are up and pass their readiness probes."""
+        beside = [run for run in self.containers.values() if run.container in self.spec.apps or run.container.sidecar]
+        return self.phase == RUNNING and not self.stopping and all(run.ready for run in beside)
 
     @property
     def app_started(self) -> float | None:
@@ -129,7 +136,7 @@ class Pod:
             run = self.containers[container.name]
             if container.sidecar:
                 sidecars.append(asyncio.create_task(self._run_sidecar(run)))
-                await self._unless_stopping(run.ready.wait())
+                await self._unless_stopping(run.has_started.wait())
                 if self.stopping:
                     return False
             elif not await self._run_until_success(run):
@@ -162,7 +169,7 @@ class Pod:
     async def _run_sidecar(self, run: ContainerRun) -> None:
         while await self._once(run) is not None and await self._back_off(run):
             pass
-        run.ready.set()
+        run.has_started.set()
 
     async def _once(self, run: ContainerRun) -> Exit | None:
         """Run a container once; None if the pod is being deleted."""
@@ -190,27 +197,29 @@ class Pod:
                 self._host.launch(run.container, self.spec, self.identity, self._volumes), hear
             )
         except (KonductorError, OSError) as error:
-            run.ready.set()
+            run.has_started.set()
             return Exit(NOT_RUNNABLE, error=str(error))
         self._live[name] = process
-        probing = asyncio.create_task(self._await_startup(run, process))
+        attending = asyncio.create_task(self._attend(run, process, self._volumes))
         if self.stopping:  # meanwhile
             await process.stop(self._grace_ms)
         ended = await process.wait()
-        probing.cancel()
+        attending.cancel()
+        await asyncio.wait([attending])
+        run.ready = False
         del self._live[name]
         return ended
 
-    async def _await_startup(self, run: ContainerRun, process: Process) -> None:
-        """Let the next container start once this one says that it has started; end it if it never does."""
-        probe = run.container.probe
-        if probe is not None and not run.ready.is_set() and self._volumes is not None:
-            asking = dataclasses.replace(run.container, command=probe.command, args=())
-            if not await has_started(probe, self._host.launch(asking, self.spec, self.identity, self._volumes)):
-                self._audience.say(f"pod {self.name}: container {run.container.name} did not start in time")
-                await process.stop(self._grace_ms)
-                return
-        run.ready.set()
+    async def _attend(self, run: ContainerRun, process: Process, volumes: PodVolumes) -> None:
+        """Follow a container's probes while it runs, and stop it where they ask for that."""
+
+        def launcher(command: tuple[str, ...]) -> Launch:
+            asking = dataclasses.replace(run.container, command=command, args=())
+            return self._host.launch(asking, self.spec, self.identity, volumes)
+
+        if why := await attend(run, launcher, self._audience.changed):
+            self._audience.say(f"pod {self.name}: container {run.container.name} {why}")
+            await process.stop(self._grace_ms)
 
     async def _back_off(self, run: ContainerRun) -> bool:
         """Wait before a restart, the first of which comes at once; False if the pod is deleted meanwhile."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from koncli.local.health import Probes, read_probes
 from koncli.local.podenv import Import, Variable, read_imports, read_variable
 from koncli.local.podvolumes import Volume, VolumeMount, read_mounts, read_volumes
-from koncli.local.startup import Probe, read_probe
 from konductor_core.annotations import SCHEDULING_GATE
 from konductor_core.coordination import Coordination
 from konductor_core.errors import InvalidInput
@@ -30,7 +30,7 @@ _UNSUPPORTED_IN_POD = {
     "hostAliases": "pods share the host's names here",
     "resourceClaims": "devices can't be had here",
 }
-_IGNORED_IN_CONTAINER = ("resources", "securityContext", "livenessProbe", "readinessProbe", "ports", "resizePolicy")
+_IGNORED_IN_CONTAINER = ("resources", "securityContext", "resizePolicy")
 _SILENT_IN_CONTAINER = (
     "imagePullPolicy",
     "terminationMessagePath",
@@ -39,6 +39,7 @@ _SILENT_IN_CONTAINER = (
     "stdinOnce",
     "tty",
 )
+_PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _IGNORED_IN_POD = (
     "affinity", "automountServiceAccountToken", "dnsConfig", "dnsPolicy", "hostIPC", "hostNetwork", "hostPID",
     "hostUsers", "imagePullSecrets", "nodeSelector", "overhead", "preemptionPolicy", "priority", "priorityClassName",
@@ -60,7 +61,7 @@ class Container:
     mounts: tuple[VolumeMount, ...]
     workdir: str
     sidecar: bool
-    probe: Probe | None
+    probes: Probes
     place: str
 
 
@@ -165,10 +166,10 @@ def _read_container(fields: Fields, volumes: Mapping[str, Volume], *, init: bool
             "command", f"is missing: {image} is not pulled here, so its entrypoint is unknown; give the command"
         )
     sidecar = init and restart == "Always"
-    probe = read_probe(fields.child("startupProbe")) if sidecar and "startupProbe" in fields else None
+    if init and not sidecar:
+        fields.unsupported(dict.fromkeys(_PROBES, "an init container that runs to its end has none"))
     fields.ignore("image", note=False)
     fields.ignore(*_IGNORED_IN_CONTAINER)
-    fields.ignore("startupProbe", note=not sidecar)
     fields.ignore(*_SILENT_IN_CONTAINER, note=False)
     fields.unsupported(_UNSUPPORTED_IN_CONTAINER)
     container = Container(
@@ -180,7 +181,7 @@ def _read_container(fields: Fields, volumes: Mapping[str, Volume], *, init: bool
         mounts=read_mounts(fields, volumes),
         workdir=fields.text("workingDir"),
         sidecar=sidecar,
-        probe=probe,
+        probes=read_probes(fields),
         place=fields.place(),
     )
     fields.done()

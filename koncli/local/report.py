@@ -13,6 +13,7 @@ from konductor_core.errors import WaitTimeout
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from koncli.local.deployment import Deployment
     from koncli.local.job import Job
     from koncli.local.pod import Pod
     from koncli.local.state import ContainerRun
@@ -29,9 +30,14 @@ class Outcome:
     details: tuple[str, ...] = ()
 
 
+UNREAD = Outcome(1, "nobody reads the output any more")
+
+
 def completed(workload: Workload, took: float) -> Outcome:
     """Say that everything ended well."""
     parts = [_count(len(workload.jobs), "job")] if workload.jobs else []
+    if workload.deployments:
+        parts.append(_count(len(workload.deployments), "deployment"))
     parts.append(_count(len(workload.pods), "pod"))
     return Outcome(0, f"complete: {', '.join(parts)} in {seconds(took)}")
 
@@ -60,13 +66,16 @@ def interrupted(number: int) -> Outcome:
 
 
 def document(outcome: Outcome, workload: Workload | None, statuses: Iterable[Status], took: float) -> dict[str, object]:
-    """Return the run for `-o json`: the outcome, jobs with their pods, bare pods, objects as `status` prints them."""
-    jobs, bare = (workload.jobs, workload.bare) if workload is not None else ([], [])
+    """Return the run for `-o json`: how it ended, what ran with its pods, and the objects as `status` prints them."""
+    jobs, deployments, bare = (
+        (workload.jobs, workload.deployments, workload.bare) if workload is not None else ([], [], [])
+    )
     return {
         "outcome": outcome.text,
         "exitCode": outcome.code,
         "seconds": round(took, 3),
         "jobs": [_job(job) for job in jobs],
+        "deployments": [_deployment(each) for each in deployments],
         "pods": [_pod(pod) for pod in bare],
         "objects": [status.to_dict() for status in statuses],
     }
@@ -78,6 +87,16 @@ def _job(job: Job) -> dict[str, object]:
         "phase": job.phase,
         **({"reason": job.reason} if job.reason else {}),
         "pods": [_pod(pod) for pod in job.pods],
+    }
+
+
+def _deployment(deployment: Deployment) -> dict[str, object]:
+    return {
+        "name": deployment.name,
+        "replicas": deployment.spec.replicas,
+        "available": deployment.available.is_set(),
+        **({"reason": deployment.reason} if deployment.reason else {}),
+        "pods": [_pod(pod) for pod in deployment.pods],
     }
 
 

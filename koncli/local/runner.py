@@ -19,7 +19,7 @@ from koncli.local.folder import run_folder
 from koncli.local.host import Host
 from koncli.local.probe import allowed_mode
 from koncli.local.process import Exit, Launch, Process
-from koncli.local.report import Outcome, completed, failed, interrupted, timed_out
+from koncli.local.report import UNREAD, Outcome, completed, failed, interrupted, timed_out
 from koncli.local.standin import StandIn
 from koncli.local.volumes import Volumes
 from koncli.local.workload import Workload
@@ -49,6 +49,7 @@ class Options:
     connection: Mapping[str, str] = field(default_factory=dict)
     namespaces: bool = True
     keep: bool = False
+    stay: bool = False
     timeout_ms: int | None = None
     then: str | None = None
 
@@ -180,11 +181,21 @@ class Runner:
         over.cancel()
         if running.done():
             running.result()
-            return failed(workload.failure) if workload.failure is not None else completed(workload, self.took)
+            if workload.failure is not None:
+                return failed(workload.failure)
+            if not self.options.stay or not workload.endless:
+                return completed(workload, self.took)
+            return await self._stay(workload)
         running.cancel()
         if over.done() and not over.cancelled():
-            return self._verdict or Outcome(1, "nobody reads the output any more")
+            return self._verdict or UNREAD
         return timed_out(self.options.timeout_ms or 0, workload.unfinished())
+
+    async def _stay(self, workload: Workload) -> Outcome:
+        """Leave what does not end by itself running until a signal or the end of the server."""
+        self.say(f"{completed(workload, self.took).text}; {', '.join(workload.unfinished())} stays until Ctrl-C")
+        await self._over.wait()
+        return self._verdict or UNREAD
 
     async def _end(self, outcome: Outcome, host: Host) -> Outcome:
         """Last words of what failed, or the command that was to follow."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from koncli.local.podspec import Container
     from koncli.local.process import Exit
 
-__all__ = ["FAILED", "PENDING", "RUNNING", "SUCCEEDED", "Audience", "ContainerRun", "back_off_ms"]
+__all__ = ["FAILED", "PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "Audience", "ContainerRun", "back_off_ms"]
 
 LAST_LINES = 12
 """Lines of output kept per container, to show why it failed."""
@@ -20,6 +20,7 @@ BACKOFF_MS = 1_000
 BACKOFF_MAX_MS = 30_000
 
 PENDING, RUNNING, SUCCEEDED, FAILED = "Pending", "Running", "Succeeded", "Failed"
+STOPPED = "Stopped"
 
 
 def back_off_ms(failures: int) -> int:
@@ -51,4 +52,6 @@ class ContainerRun:
     ended: float | None = None
     exit: Exit | None = None
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    has_started: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once its startup probe has succeeded; from then on the containers after a sidecar may start."""
+    ready: bool = False

@@ -96,7 +96,7 @@ def pod_state(pod: Pod) -> str:
         return "CrashLoopBackOff"
     if pod.phase == PENDING and pod.spec.init:
         runs = [pod.containers[each.name] for each in pod.spec.init]
-        done = sum(run.ready.is_set() if run.container.sidecar else run.phase == "ended" for run in runs)
+        done = sum(run.has_started.is_set() if run.container.sidecar else run.phase == "ended" for run in runs)
         return f"Init:{done}/{len(pod.spec.init)}"
     return pod.phase
 

@@ -60,8 +60,8 @@ class _Wait(Wait[Opened]):
     script: ClassVar[Script] = SCRIPTS["barrier_wait"]
     failure = BarrierFailed
 
-    def __init__(self, keys: ObjectKeys, holder: str, cycle: int = 0, epoch: str = "") -> None:
-        super().__init__(keys, cycle, epoch)
+    def __init__(self, keys: ObjectKeys, holder: str, cycle: int = 0, epoch: str = "", *, who: str = "") -> None:
+        super().__init__(keys, cycle, epoch, who=who)
         self.holder = holder
 
     def arguments(self, cycle: int) -> tuple[str | int, ...]:
@@ -97,19 +97,25 @@ def arrive(keys: ObjectKeys, arrival: str, patience_ms: int, *, request: str = "
 
 
 def arrive_and_wait(
-    keys: ObjectKeys, arrival: str, timeout_ms: int | None, patience_ms: int, *, replicas: int = 0
+    keys: ObjectKeys, arrival: str, timeout_ms: int | None, patience_ms: int, *, replicas: int = 0, who: str = ""
 ) -> Flow[Opened]:
     """Arrive, then wait for the cycle this arrival counts in. Raises `Replaced` too, if the epoch ends under it."""
     arrived = yield from arrive(keys, arrival, patience_ms, replicas=replicas)
-    return (yield from latches.wait(_Wait(keys, arrival, arrived.cycle, arrived.epoch), timeout_ms))
+    return (yield from latches.wait(_Wait(keys, arrival, arrived.cycle, arrived.epoch, who=who), timeout_ms))
 
 
 def wait(
-    keys: ObjectKeys, holder: str, timeout_ms: int | None, *, cycle: int | None = None, must_exist: bool = False
+    keys: ObjectKeys,
+    holder: str,
+    timeout_ms: int | None,
+    *,
+    cycle: int | None = None,
+    must_exist: bool = False,
+    who: str = "",
 ) -> Flow[Opened]:
     """Wait until the barrier is open; of a cyclic one, cycle `cycle`, else the holder's last, else the current.
 
     Waits without end for a timeout of None, looks once for 0. Raises `WaitTimeout`, `BarrierFailed`, `NotFound` (with
     `must_exist`), `Unavailable`.
     """
-    return (yield from latches.wait(_Wait(keys, holder, cycle or 0), timeout_ms, must_exist=must_exist))
+    return (yield from latches.wait(_Wait(keys, holder, cycle or 0, who=who), timeout_ms, must_exist=must_exist))

@@ -140,9 +140,9 @@ def evaluate(keys: ObjectKeys, epoch: str, spec: GateSpec, verdict: Verdict) -> 
     return bool(answer.reply[0] == Code.UPDATED)
 
 
-def wait(keys: ObjectKeys, timeout_ms: int | None, *, must_exist: bool = False) -> Flow[Passed]:
+def wait(keys: ObjectKeys, timeout_ms: int | None, *, must_exist: bool = False, who: str = "") -> Flow[Passed]:
     """Wait until the gate is open: without end for a timeout of None, looks once for 0.
 
     Raises `WaitTimeout`, `GateFailed`, `NotFound` (with `must_exist`), `Unavailable`.
     """
-    return (yield from latches.wait(_Wait(keys), timeout_ms, must_exist=must_exist))
+    return (yield from latches.wait(_Wait(keys, who=who), timeout_ms, must_exist=must_exist))

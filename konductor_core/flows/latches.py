@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from konductor_core import durations
 from konductor_core.codes import Code
-from konductor_core.errors import Failed, KonductorError, NotFound, Replaced, Unavailable
+from konductor_core.errors import Failed, KonductorError, Replaced, Unavailable
 from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import RESUBSCRIBED, Answer, Call, Clock, Flow, Listen, Subscribe
 from konductor_core.flows.waiting import FAREWELL, Patience
@@ -35,26 +35,27 @@ Result = TypeVar("Result")
 class Wait(Generic[Result]):
     """One wait: for which cycle (0: the script decides) of which epoch (empty: any). Each kind of latch has its own.
 
+    `who` waits is kept with the waiter as long as it does, for people to read: see `flows.listeners`.
+
     What the script decided first, `awaited`, stays what is waited for as long as the epoch it belongs to lasts.
     """
 
     script: ClassVar[Script]
-    counted: ClassVar[bool] = True
-    """Whether the script counts this waiter, so that it has to be told when the wait is given up."""
     failure: ClassVar[type[Failed]] = Failed
 
-    def __init__(self, keys: ObjectKeys, cycle: int = 0, epoch: str = "") -> None:
+    def __init__(self, keys: ObjectKeys, cycle: int = 0, epoch: str = "", *, who: str = "") -> None:
         self.keys = keys
         self.script_keys = keys.latch
         self.cycle = cycle
         self.epoch = epoch
         self.request = new_request_id()
+        self.who = who
         self.subscribed = False
         self.awaited = 1
         self.seen_epoch = ""
 
     def arguments(self, cycle: int) -> tuple[str | int, ...]:
-        """Return the arguments of the script that asks."""
+        """Return the arguments of the script that asks, but for the last, which says who waits."""
         raise NotImplementedError
 
     def describe(self, count: int, target: int, notes: list[str]) -> str:
@@ -68,7 +69,7 @@ class Wait(Generic[Result]):
     def call(self, seconds: float) -> Call:
         """Ask, and stay counted."""
         cycle = self.awaited if self.seen_epoch else self.cycle
-        return Call(self.script, self.script_keys, self.arguments(cycle), seconds=seconds)
+        return Call(self.script, self.script_keys, (*self.arguments(cycle), self.who), seconds=seconds)
 
     def outlived(self, epoch: str) -> bool:
         """Return whether a new epoch has come, and forget the cycle that was awaited in the old one."""
@@ -138,12 +139,11 @@ def wait(this: Wait[Result], timeout_ms: int | None, *, must_exist: bool = False
     """
     try:
         return (yield from _until_open(this, timeout_ms, must_exist=must_exist))
-    except (Failed, NotFound, GeneratorExit):
+    except (Failed, GeneratorExit):
         raise
     except BaseException:
         with suppress(KonductorError):  # it is forgotten without its heartbeat
-            if this.counted:
-                yield Call(LEAVE, this.script_keys, (this.request,), seconds=FAREWELL)
+            yield Call(LEAVE, this.keys.latch, (this.request,), seconds=FAREWELL)
         raise
 
 

@@ -49,14 +49,13 @@ class _Wait(Wait[Done]):
     """A wait until it is done, by whoever."""
 
     script: ClassVar[Script] = SCRIPTS["once_wait"]
-    counted: ClassVar[bool] = False
 
-    def __init__(self, keys: ObjectKeys) -> None:
-        super().__init__(keys)
+    def __init__(self, keys: ObjectKeys, who: str) -> None:
+        super().__init__(keys, who=who)
         self.script_keys = keys.permits
 
     def arguments(self, _cycle: int) -> tuple[str | int, ...]:
-        return ()
+        return (self.request,)
 
     def describe(self, _count: int, failures: int, notes: list[str]) -> str:
         what = f"{notes[0]} runs it" if notes[0] else "nobody runs it yet"
@@ -99,9 +98,9 @@ def _refusal(keys: ObjectKeys, holder: str, code: Any, executor: str) -> Konduct
     return NotHolder(f"{holder} does not run {keys.id}", hint=f"koncli {keys.id.replace('/', ' begin ')}")
 
 
-def wait(keys: ObjectKeys, timeout_ms: int | None, *, must_exist: bool = False) -> Flow[Done]:
+def wait(keys: ObjectKeys, timeout_ms: int | None, *, must_exist: bool = False, who: str = "") -> Flow[Done]:
     """Wait until it is done: without end for a timeout of None, looks once for 0. It is not run by that.
 
     Raises `WaitTimeout`, `NotFound` (with `must_exist`), `Unavailable`.
     """
-    return (yield from latches.wait(_Wait(keys), timeout_ms, must_exist=must_exist))
+    return (yield from latches.wait(_Wait(keys, who), timeout_ms, must_exist=must_exist))

@@ -9,6 +9,7 @@ from konductor_core.amounts import LEASED, mode_of
 from konductor_core.codes import Code
 from konductor_core.errors import KonductorError
 from konductor_core.flows.absence import absent
+from konductor_core.flows.listeners import listeners_of
 from konductor_core.flows.steps import Call, Flow
 from konductor_core.identity import Kind
 from konductor_core.models import (
@@ -36,13 +37,14 @@ if TYPE_CHECKING:
     from konductor_core.keys import ObjectKeys
     from konductor_core.models import LockSpec, PermitStatus, Spec
 
-__all__ = ["READERS", "read_barrier", "read_gate", "read_permits", "read_waitgroup"]
+__all__ = ["READERS", "Reader", "glance", "read_barrier", "read_gate", "read_permits", "read_waitgroup", "waiter_of"]
 
 HOLDERS_SHOWN: Final = 500
+LISTENERS_SHOWN: Final = 200
 ARRIVALS_SHOWN: Final = 5_000
 
 
-class _Reader:
+class Reader:
     """Takes a flat reply apart, section by section."""
 
     def __init__(self, reply: list[Any]) -> None:
@@ -50,20 +52,22 @@ class _Reader:
         self._at = 0
 
     def take(self, n: int) -> list[Any]:
+        """Return the next items."""
         self._at += n
         return self._reply[self._at - n : self._at]
 
     def rows(self, width: int) -> list[list[Any]]:
+        """Return the rows of a section, which begins with their number."""
         return [self.take(width) for _ in range(int(self.take(1)[0]))]
 
 
 def _snapshot(
     answer_reply: list[Any], keys: ObjectKeys, head: int
-) -> tuple[_Reader, list[Any], dict[str, Any], dict[str, str]]:
+) -> tuple[Reader, list[Any], dict[str, Any], dict[str, str]]:
     """Return the reader after the hash, the head's items, the status fields that all kinds share, and the hash."""
     if answer_reply[0] == Code.ABSENT:
         raise absent(keys)
-    reader = _Reader(answer_reply)
+    reader = Reader(answer_reply)
     first = reader.take(head)
     meta = dict(reader.rows(2))
     shared = {
@@ -104,9 +108,9 @@ def read_permits(keys: ObjectKeys, holders: int = HOLDERS_SHOWN, waiters: int = 
         holders_total=int(head[4]),
         waiting=int(head[5]),
         holders=tuple(_holder(row, is_rw=is_rw) for row in reader.rows(10)),
-        waiters=tuple(_waiter(position, row, is_rw=is_rw) for position, row in enumerate(reader.rows(5), 1)),
+        waiters=tuple(waiter_of(position, row, is_rw=is_rw) for position, row in enumerate(reader.rows(6), 1)),
         counters=_counters(meta, _PERMIT_COUNTERS),
-        **_only(keys.kind, head, meta),
+        **_only(keys.kind, head, meta, reader),
         **shared,
     )
 
@@ -134,14 +138,14 @@ def _permit_spec(kind: Kind, meta: dict[str, str]) -> Spec:
     )
 
 
-def _only(kind: Kind, head: list[Any], meta: dict[str, str]) -> dict[str, Any]:
+def _only(kind: Kind, head: list[Any], meta: dict[str, str], reader: Reader) -> dict[str, Any]:
     """Return the fields that one kind's status has beside those of all that grant permits."""
     if kind is Kind.SEMAPHORE:
         return {"in_use": int(head[3])}
     if kind is Kind.LEASE:
         return {"renewals": int(meta.get("renewals") or 0), "transitions": int(meta.get("transitions") or 0)}
     if kind is Kind.ONCE:
-        return _of_once(meta)
+        return _of_once(meta) | {"listening": int(reader.take(1)[0]), "listeners": listeners_of(reader.rows(2))}
     return {}
 
 
@@ -175,8 +179,9 @@ def _holder(row: list[Any], *, is_rw: bool) -> Holder:
     )
 
 
-def _waiter(position: int, row: list[Any], *, is_rw: bool) -> Waiter:
-    holder, request, permits, priority, since = row
+def waiter_of(position: int, row: list[Any], *, is_rw: bool) -> Waiter:
+    """Return the waiter that a row of a reply describes."""
+    holder, request, permits, priority, since, pod = row
     return Waiter(
         holder=holder,
         mode=mode_of(int(permits)) if is_rw else "",
@@ -185,12 +190,15 @@ def _waiter(position: int, row: list[Any], *, is_rw: bool) -> Waiter:
         position=position,
         since_ms=int(since),
         request=request,
+        pod=pod,
     )
 
 
-def read_barrier(keys: ObjectKeys, arrivals: int = ARRIVALS_SHOWN) -> Flow[BarrierStatus]:
-    """Return one consistent snapshot with up to so many arrivals. Raises `NotFound`."""
-    answer = yield Call(SCRIPTS["barrier_read"], keys.latch, (arrivals,))
+def read_barrier(
+    keys: ObjectKeys, arrivals: int = ARRIVALS_SHOWN, waiters: int = LISTENERS_SHOWN
+) -> Flow[BarrierStatus]:
+    """Return one consistent snapshot with up to so many arrivals and waiters. Raises `NotFound`."""
+    answer = yield Call(SCRIPTS["barrier_read"], keys.latch, (arrivals, waiters))
     reader, head, shared, meta = _snapshot(answer.reply, keys, 5)
     number = {name: int(value) for name, value in meta.items() if value.isdigit()}
     cyclic = meta["cyclic"] == "1"
@@ -212,14 +220,17 @@ def read_barrier(keys: ObjectKeys, arrivals: int = ARRIVALS_SHOWN) -> Flow[Barri
         failed_ms=number.get("failed"),
         reason=meta.get("reason"),
         arrivals=tuple(Arrival(id=row[0], at_ms=int(float(row[1]))) for row in reader.rows(2)),
+        waiters=listeners_of(reader.rows(2)),
         counters=_counters(meta, {"repeats": "repeats"}),
         **shared,
     )
 
 
-def read_waitgroup(keys: ObjectKeys, members: int = ARRIVALS_SHOWN) -> Flow[WaitGroupStatus]:
-    """Return one consistent snapshot with up to so many members. Raises `NotFound`."""
-    answer = yield Call(SCRIPTS["waitgroup_read"], keys.latch, (members,))
+def read_waitgroup(
+    keys: ObjectKeys, members: int = ARRIVALS_SHOWN, waiters: int = LISTENERS_SHOWN
+) -> Flow[WaitGroupStatus]:
+    """Return one consistent snapshot with up to so many members and waiters. Raises `NotFound`."""
+    answer = yield Call(SCRIPTS["waitgroup_read"], keys.latch, (members, waiters))
     reader, head, shared, meta = _snapshot(answer.reply, keys, 7)
     return WaitGroupStatus(
         spec=WaitGroupSpec(),
@@ -233,15 +244,16 @@ def read_waitgroup(keys: ObjectKeys, members: int = ARRIVALS_SHOWN) -> Flow[Wait
         round=int(meta["cycle"]),
         done_ms=int(meta["done"]) if meta.get("done") else None,
         members=tuple(Member(id=row[0], at_ms=int(float(row[1]))) for row in reader.rows(2)),
+        waiters=listeners_of(reader.rows(2)),
         counters=_counters(meta, {"repeats": "repeats"}),
         **shared,
     )
 
 
-def read_gate(keys: ObjectKeys) -> Flow[GateStatus]:
-    """Return one consistent snapshot. Raises `NotFound`."""
-    answer = yield Call(SCRIPTS["gate_read"], keys.latch, ())
-    _, head, shared, meta = _snapshot(answer.reply, keys, 4)
+def read_gate(keys: ObjectKeys, waiters: int = LISTENERS_SHOWN) -> Flow[GateStatus]:
+    """Return one consistent snapshot with up to so many waiters. Raises `NotFound`."""
+    answer = yield Call(SCRIPTS["gate_read"], keys.latch, (waiters,))
+    reader, head, shared, meta = _snapshot(answer.reply, keys, 4)
     conditions = tuple(Condition(**each) for each in json.loads(meta["conditions"]))
     number = {name: int(value) for name, value in meta.items() if value.isdigit()}
     return GateStatus(
@@ -252,6 +264,7 @@ def read_gate(keys: ObjectKeys) -> Flow[GateStatus]:
         met=number.get("met", 0),
         total=number["total"],
         waiting=int(head[3]),
+        waiters=listeners_of(reader.rows(2)),
         deadline_ms=number.get("deadline"),
         opened_ms=number.get("opened"),
         failed_ms=number.get("failed"),
@@ -263,10 +276,16 @@ def read_gate(keys: ObjectKeys) -> Flow[GateStatus]:
     )
 
 
-READERS: Final[dict[Kind, Callable[[ObjectKeys], Flow[Any]]]] = {
+READERS: Final[dict[Kind, Callable[..., Flow[Any]]]] = {
     **dict.fromkeys((*LEASED, Kind.ONCE), read_permits),
     Kind.BARRIER: read_barrier,
     Kind.WAITGROUP: read_waitgroup,
     Kind.GATE: read_gate,
 }
-"""How a snapshot of each kind is read."""
+"""How a snapshot of each kind is read: by its keys, and up to how many `waiters`."""
+
+
+def glance(keys: ObjectKeys) -> Flow[Any]:
+    """Return a snapshot with hardly any of its lists: who asks how an object stands does not ask who is there."""
+    lists = {Kind.BARRIER: (0, 0), Kind.WAITGROUP: (0, 0), Kind.GATE: (0,)}
+    return READERS[keys.kind](keys, *lists.get(keys.kind, (1, 0)))

@@ -59,8 +59,8 @@ class _Wait(Wait[Finished]):
 
     script: ClassVar[Script] = SCRIPTS["waitgroup_wait"]
 
-    def __init__(self, keys: ObjectKeys, *, allow_idle: bool) -> None:
-        super().__init__(keys)
+    def __init__(self, keys: ObjectKeys, *, allow_idle: bool, who: str) -> None:
+        super().__init__(keys, who=who)
         self.allow_idle = allow_idle
 
     def arguments(self, cycle: int) -> tuple[str | int, ...]:
@@ -112,11 +112,11 @@ def _counted(reply: list[str]) -> Counted:
 
 
 def wait(
-    keys: ObjectKeys, timeout_ms: int | None, *, allow_idle: bool = False, must_exist: bool = False
+    keys: ObjectKeys, timeout_ms: int | None, *, allow_idle: bool = False, must_exist: bool = False, who: str = ""
 ) -> Flow[Finished]:
     """Wait until no member is left: without end for a timeout of None, looks once for 0.
 
     A group to which nothing was added yet is waited for, too, unless `allow_idle`. Raises `WaitTimeout`, `NotFound`
     (with `must_exist`), `Unavailable`.
     """
-    return (yield from latches.wait(_Wait(keys, allow_idle=allow_idle), timeout_ms, must_exist=must_exist))
+    return (yield from latches.wait(_Wait(keys, allow_idle=allow_idle, who=who), timeout_ms, must_exist=must_exist))

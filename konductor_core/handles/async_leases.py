@@ -35,7 +35,7 @@ class AsyncNamedLease(AsyncLockHandle):
         timeout: Duration | None = None,
         priority: int = 0,
         **asking: Unpack[AsyncAsking],
-    ) -> Acquiring:
+    ) -> Acquiring[AsyncLease]:
         """Get it, as `NamedLease.acquire` does: `await` it for a lease, or use it in `async with`."""
         return self.take(1, ttl, timeout, priority, **asking)
 

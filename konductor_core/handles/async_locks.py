@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Unpack
 
-    from konductor_core.async_lease import Acquiring
+    from konductor_core.async_lease import Acquiring, AsyncLease
     from konductor_core.flows.leases import Released
     from konductor_core.flows.objects import Defined
     from konductor_core.handles.async_permits import AsyncAsking
@@ -44,7 +44,7 @@ class AsyncMutex(AsyncLockHandle):
 
     def lock(
         self, ttl: Duration | None = None, timeout: Duration | None = None, **asking: Unpack[AsyncAsking]
-    ) -> Acquiring:
+    ) -> Acquiring[AsyncLease]:
         """Lock it, as `Mutex.lock` does: `await` it for a lease, or use it in `async with`."""
         return self.take(1, ttl, timeout, **asking)
 
@@ -66,13 +66,13 @@ class AsyncRWMutex(AsyncLockHandle):
 
     def read(
         self, ttl: Duration | None = None, timeout: Duration | None = None, **asking: Unpack[AsyncAsking]
-    ) -> Acquiring:
+    ) -> Acquiring[AsyncLease]:
         """Lock it for reading, as `RWMutex.read` does: `await` it for a lease, or use it in `async with`."""
         return self.take(SHARES["read"], ttl, timeout, **asking)
 
     def write(
         self, ttl: Duration | None = None, timeout: Duration | None = None, **asking: Unpack[AsyncAsking]
-    ) -> Acquiring:
+    ) -> Acquiring[AsyncLease]:
         """Lock it for writing, as `RWMutex.write` does: `await` it for a lease, or use it in `async with`."""
         return self.take(SHARES["write"], ttl, timeout, **asking)
 

@@ -51,7 +51,7 @@ class AsyncPermitHandle(AsyncHandle):
         on_progress: Notify | None = None,
         on_lost: Callable[[AsyncLease], None] | None = None,
         early: float = 0.0,
-    ) -> Acquiring:
+    ) -> Acquiring[AsyncLease]:
         """Get so many permits, whatever that is called for this kind; see `PermitHandle.take`."""
 
         async def take() -> AsyncLease:
@@ -141,7 +141,7 @@ class AsyncSemaphore(AsyncPermitHandle):
         force: bool = False,
         on_progress: Notify | None = None,
         on_lost: Callable[[AsyncLease], None] | None = None,
-    ) -> Acquiring:
+    ) -> Acquiring[AsyncLease]:
         """Get permits, as `Semaphore.acquire` does: `await` it for a lease, or use it in `async with`."""
         return self.take(
             permits,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from konductor_core.models.gate import Check, Condition, GateOverride, GatePhase, GateSpec, GateStatus, GateVerdict
     from konductor_core.models.lease import LeasePhase, LeaseSpec, LeaseStatus
     from konductor_core.models.mutex import MutexPhase, MutexSpec, MutexStatus
-    from konductor_core.models.objects import Event, Status
+    from konductor_core.models.objects import Event, Listener, Status
     from konductor_core.models.once import OncePhase, OnceSpec, OnceStatus
     from konductor_core.models.permits import Holder, LockSpec, PermitStatus, Policy, Waiter
     from konductor_core.models.registry import SPECS, STATUSES
@@ -43,6 +43,7 @@ __all__ = [
     "LeasePhase",
     "LeaseSpec",
     "LeaseStatus",
+    "Listener",
     "LockSpec",
     "Member",
     "Model",
@@ -87,6 +88,7 @@ _WHERE: Final = {
     "LeasePhase": "lease",
     "LeaseSpec": "lease",
     "LeaseStatus": "lease",
+    "Listener": "objects",
     "LockSpec": "permits",
     "Member": "waitgroup",
     "Model": "base",

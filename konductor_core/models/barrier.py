@@ -22,7 +22,7 @@ from konductor_core.models.base import (
     nested_spec,
     text,
 )
-from konductor_core.models.objects import Status
+from konductor_core.models.objects import Listener, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,6 +97,7 @@ class BarrierStatus(Status):
     reason: str | None = field(default=None, metadata=text("Why it failed.", sparse=True))
     arrivals_total: int = field(metadata=count("How many arrivals there are, listed or not."))
     arrivals: tuple[Arrival, ...] = field(default=(), metadata=items("Who has arrived.", Arrival))
+    waiters: tuple[Listener, ...] = field(default=(), metadata=items("Who waits.", Listener))
     counters: Mapping[str, int] = field(default_factory=dict, metadata=mapping("What has been counted so far."))
 
     @property

@@ -28,7 +28,7 @@ from konductor_core.models.base import (
     parts,
     text,
 )
-from konductor_core.models.objects import Status
+from konductor_core.models.objects import Listener, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -240,6 +240,7 @@ class GateStatus(Status):
         default=None, metadata=moment("When the conditions were looked at last.", name="evaluatedAt")
     )
     asked_ms: int | None = field(default=None, metadata=moment("Since when somebody asks for that.", name="askedAt"))
+    waiters: tuple[Listener, ...] = field(default=(), metadata=items("Who waits.", Listener))
     counters: Mapping[str, int] = field(default_factory=dict, metadata=mapping("What has been counted so far."))
 
     @property

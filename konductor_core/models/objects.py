@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from konductor_core.identity import Kind
     from konductor_core.models.base import Spec
 
-__all__ = ["Event", "Status"]
+__all__ = ["Event", "Listener", "Status"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,16 @@ class Status(Model):
     def _summary(self) -> dict[str, Any]:
         """Return what is derived rather than stored, under JSON names."""
         return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener(Model):
+    """One who waits until an object opens, and stands in no queue."""
+
+    holder: str = field(metadata=text("Who waits."))
+    pod: str = field(default="", metadata=text("The pod that waits.", sparse=True))
+    since_ms: int = field(metadata=moment("Since when."))
+    request: str = field(metadata=text("The id of the request."))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from konductor_core.identity import Kind
-from konductor_core.models.base import Column, count, moment, nested_spec, text
+from konductor_core.models.base import Column, count, items, moment, nested_spec, text
+from konductor_core.models.objects import Listener
 from konductor_core.models.permits import LockSpec, PermitStatus
 
 __all__ = ["OncePhase", "OnceSpec", "OnceStatus"]
@@ -40,6 +41,8 @@ class OnceStatus(PermitStatus):
     failed_ms: int | None = field(default=None, metadata=moment("When a run failed last.", name="failedAt"))
     failed_by: str | None = field(default=None, metadata=text("Whose run that was.", sparse=True))
     reason: str | None = field(default=None, metadata=text("Why it failed.", sparse=True))
+    listening: int = field(default=0, metadata=count("How many wait until it is done, and would not run it."))
+    listeners: tuple[Listener, ...] = field(default=(), metadata=items("Who does.", Listener))
 
     @property
     def phase(self) -> OncePhase:

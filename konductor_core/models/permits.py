@@ -62,6 +62,7 @@ class Waiter(Model):
     position: int = field(metadata=count("Its place in the queue, from 1.", minimum=1))
     since_ms: int = field(metadata=moment("Since when."))
     request: str = field(metadata=text("The id of the request."))
+    pod: str = field(default="", metadata=text("The pod on whose behalf.", sparse=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from konductor_core.identity import Kind
 from konductor_core.models.base import Column, Model, Spec, choice, count, items, mapping, moment, nested_spec, text
-from konductor_core.models.objects import Status
+from konductor_core.models.objects import Listener, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,4 +57,5 @@ class WaitGroupStatus(Status):
     finished_total: int = field(metadata=count("How many members with a name are done."))
     members_total: int = field(metadata=count("How many members with a name are not done yet, listed or not."))
     members: tuple[Member, ...] = field(default=(), metadata=items("Who is not done yet.", Member))
+    waiters: tuple[Listener, ...] = field(default=(), metadata=items("Who waits.", Listener))
     counters: Mapping[str, int] = field(default_factory=dict, metadata=mapping("What has been counted so far."))

@@ -32,7 +32,7 @@ local function open(object)
   else
     change(object, 'phase', 'Open')
   end
-  call('DEL', object.waiters)
+  drop_listeners(object.meta)
   record(object, 'opened', '', '', text(count), 'cycle=' .. cycle)
   tell(object, 'open', cycle, count, target(object))
 end
@@ -44,7 +44,7 @@ local function advance(object)
     change(object, 'phase', 'Failed')
     change(object, 'failed', object.state.deadline)
     change(object, 'reason', reason)
-    call('DEL', object.waiters)
+    drop_listeners(object.meta)
     record(object, 'failed', '', '', text(arrived(object)), reason)
     tell(object, 'failed', object.state.cycle, arrived(object), target(object), reason)
   end

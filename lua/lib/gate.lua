@@ -38,7 +38,7 @@ local function settle(object, why)
   change(object, 'phase', phase)
   record(object, EVENTS[phase], '', '', '', why)
   if phase == 'Open' or phase == 'Failed' then
-    call('DEL', object.waiters)
+    drop_listeners(object.meta)
     tell(object, phase == 'Open' and 'open' or 'failed', '1', number(object, 'met'), number(object, 'total'),
       phase == 'Failed' and object.state.reason or nil)
   else

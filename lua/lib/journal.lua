@@ -60,6 +60,13 @@ local function announce(object)
   redis.pcall('PUBLISH', PREFIX .. 'nudge', object.id)
 end
 
+-- Notes that somebody waits for an object that does not exist: nothing else would tell of that wait.
+local function note_awaited(object)
+  call('ZREMRANGEBYSCORE', awaited_key(), '-inf', text(NOW))
+  call('ZADD', awaited_key(), text(NOW + WAITER_TTL), object.id)
+  call('PEXPIRE', awaited_key(), WAITER_TTL)
+end
+
 -- Tells broadcast waiters what happened, with all they need to know.
 local function broadcast(object, message)
   redis.pcall('PUBLISH', object.meta .. ':state', message)

@@ -3,6 +3,7 @@
 --@include lib/names
 --@include lib/journal
 --@include lib/memory
+--@include lib/listeners
 local WATCHERS = 6
 local PROGRESS_INTERVAL = 1000
 
@@ -59,24 +60,28 @@ local function begin_life(object, phase, fields)
   end
 end
 
--- Registers a broadcast waiter for the count of waiters; one that stops its heartbeat falls out by itself.
+-- Registers a broadcast waiter for the count of waiters.
 local function register(object, request)
-  call('ZREMRANGEBYSCORE', object.waiters, '-inf', text(NOW))
-  if call('ZADD', object.waiters, text(NOW + WAITER_TTL), request) == 1 then
+  if keep_listener(object.meta, request) then
     object.changed = true
   end
-  call('PEXPIRE', object.waiters, 2 * WAITER_TTL)
+end
+
+-- Registers a waiter of a latch that does not exist yet.
+local function await_creation(object, request)
+  keep_listener(object.meta, request)
+  note_awaited(object)
 end
 
 -- Takes a broadcast waiter out of the count.
 local function unregister(object, request)
-  if call('ZREM', object.waiters, request) == 1 then
+  if drop_listener(object.meta, request) and object.epoch then
     object.changed = true
   end
 end
 
 local function waiting(object)
-  return call('ZCOUNT', object.waiters, '(' .. text(NOW), '+inf')
+  return listening(object.meta)
 end
 
 -- When a waiter should look by itself: a few at the moment itself, for all others a message will have come.

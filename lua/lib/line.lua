@@ -85,6 +85,7 @@ local function join_queues(ask, request)
       for _, key in ipairs({object.queue, object.ageing, object.waiting}) do
         call('PEXPIRE', key, WAITER_TTL)
       end
+      note_awaited(object)
     end
   end
 end

@@ -10,6 +10,20 @@ local function wake_key(request)
   return PREFIX .. 'wake:' .. request
 end
 
+-- Objects that do not exist and that somebody waits for.
+local function awaited_key()
+  return PREFIX .. 'awaited'
+end
+
+-- What a latch's waiters, who stand in no queue, are counted in.
+local function waiters_key(meta)
+  return meta .. ':waiters'
+end
+
+local function names_key(meta)
+  return meta .. ':names'
+end
+
 local function lease_key(object, holder)
   return object.meta .. ':lease:' .. holder
 end

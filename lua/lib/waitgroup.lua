@@ -29,7 +29,7 @@ local function end_round(object)
   change(object, 'phase', 'Done')
   change(object, 'done', text(NOW))
   change(object, 'lastcycle', cycle)
-  call('DEL', object.waiters)
+  drop_listeners(object.meta)
   record(object, 'done', '', '', object.state.added, 'round=' .. cycle)
   tell(object, 'open', cycle, 0, number(object, 'added'))
 end

@@ -267,6 +267,7 @@ def test_a_barriers_json_leaves_out_what_does_not_apply() -> None:
         "waiting": 0,
         "arrivalsTotal": 1,
         "arrivals": [{"id": "a", "at": AT_TEXT}],
+        "waiters": [],
         "labels": {},
         "epoch": "e1",
         "owner": "cli",

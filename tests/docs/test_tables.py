@@ -120,15 +120,19 @@ def test_what_is_in_redis_is_what_the_page_says(valkey_server: Server) -> None:
             threading.Thread(target=lambda: semaphore.acquire(permits=3, holder="b").release()),
             threading.Thread(target=barrier.wait),
             threading.Thread(target=group.wait),
+            threading.Thread(target=k.barrier("later").wait),
         ]
         for waiter in waiters:
             waiter.start()
         until(
             lambda: semaphore.status().waiting == 2 and barrier.status().waiting and group.status().waiting, "all wait"
         )
+        until(lambda: client.exists(keys.awaited("ns")), "one waits for what does not exist")
         seen |= _look(client)
         barrier.arrive("x")
         rounds.arrive("x")
+        k.barrier("later").define(expected=1)
+        k.barrier("later").arrive("x")
         group.done("a")
         group.done(count=2)
         lease.renew()

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from konductor_core.client import Konductor
-from tests.faults.judge import NAMESPACE, Trial, say
+from tests.faults.judge import Trial, say
+from tests.faults.objects import NAMESPACE
 from tests.races.conftest import lag, zygote
 
 if TYPE_CHECKING:

@@ -12,6 +12,8 @@ import redis
 
 from tests.checker import Absence, Rules, check_permits
 from tests.checker_clients import check_barrier, check_beliefs
+from tests.checker_latches import check_completions, check_waitgroup
+from tests.faults.objects import BARRIER, EXPECTED, GROUP, NAMESPACE, ONCE, PERMITTED, SEMAPHORE, TALLY
 from tests.history import Event, Recorder, server_ms, stream_of
 from tests.races.crew import Crew, Worker, Zygote
 from tests.servers import until
@@ -23,33 +25,26 @@ if TYPE_CHECKING:
 
     from konductor_core.client import Konductor
 
-__all__ = ["BARRIER", "NAMESPACE", "SEMAPHORE", "PatientRecorder", "Trial", "say", "wait_until"]
+__all__ = ["PatientRecorder", "Trial", "say", "wait_until"]
 
-NAMESPACE = "faults"
-SEMAPHORE = "dock"
-BARRIER = "round"
-PERMITS = 3
-EXPECTED = 5
+ONCE_TTL = 0.6
+"""Seconds: whoever waits to run what is done once follows a runner that is heard of no more so soon."""
 
 
 class PatientRecorder(Recorder):
     """A recorder that sits out what happens to its own connection."""
 
     def _follow(self) -> None:
-        last = b"0-0"
         while not self._ending.is_set():
             try:
-                news: Any = self._client.xread({self._stream: last}, block=100)
-                for _, rows in news or ():
-                    self._events += [Event.of(entry, fields) for entry, fields in rows]
-                    last = rows[-1][0]
+                self._read()
             except (redis.RedisError, OSError):
                 self._ending.wait(0.01)
 
 
 @dataclass(slots=True)
 class Trial:
-    """A semaphore and a cyclic barrier, clients that use them through `url`, recorders on `client`.
+    """An object of each kind, clients that use them through `url`, recorders on `client`.
 
     `k` and `client` go to the server directly, whatever stands between it and the clients.
     """
@@ -63,41 +58,48 @@ class Trial:
     seconds: float = 4.0
     """How long a load lasts for which nothing else says when it is enough."""
     crew: Crew = field(init=False)
-    semaphore: PatientRecorder = field(init=False)
-    barrier: PatientRecorder = field(init=False)
+    recorder: PatientRecorder = field(init=False)
+    refs: tuple[str, ...] = field(init=False)
+    """All objects, the semaphore first, named like `mutex/door`."""
     ahead_ms: float = field(init=False)
     """Server time minus the monotonic clock."""
 
     def __post_init__(self) -> None:
         self.crew = Crew(self.zygote, url=self.url, namespace=NAMESPACE)
-        self.k.semaphore(SEMAPHORE).define(permits=PERMITS)
+        for ref, permits in PERMITTED.items():
+            kind = ref.partition("/")[0]
+            options: Any = {"semaphore": {"permits": permits}, "once": {"ttl": ONCE_TTL}}.get(kind, {})
+            _handle(self.k, ref).define(**options)
         self.k.barrier(BARRIER).define(expected=EXPECTED, cyclic=True)
-        self.semaphore = PatientRecorder(self.client, stream_of(NAMESPACE, "semaphore", SEMAPHORE))
-        self.barrier = PatientRecorder(self.client, stream_of(NAMESPACE, "barrier", BARRIER))
+        self.k.waitgroup(GROUP).define()
+        self.k.waitgroup(TALLY).define()
+        refs = [*PERMITTED, f"barrier/{BARRIER}", f"waitgroup/{GROUP}", f"waitgroup/{TALLY}"]
+        self.refs = tuple(refs)
+        self.recorder = PatientRecorder(self.client, *map(_stream, refs))
         self.ahead_ms = server_ms(self.client) - time.monotonic() * 1000
 
     def __enter__(self) -> Self:
-        self.semaphore.__enter__()
-        self.barrier.__enter__()
+        self.recorder.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.crew.dismiss()
-        self.semaphore.__exit__()
-        self.barrier.__exit__()
+        self.recorder.__exit__()
+
+    def history(self, ref: str = f"semaphore/{SEMAPHORE}") -> list[Event]:
+        """Return the whole history of an object."""
+        return self.recorder.complete(_stream(ref))
+
+    def seen(self) -> dict[str, list[Event]]:
+        """Return what was read of the history of each object up to now."""
+        return {ref: self.recorder.events(_stream(ref)) for ref in self.refs}
 
     def begin(self, threads: int = 6, tasks: int = 4, **options: Any) -> list[Worker]:
         """Start the load: processes of one thread each, and one process with so many tasks.
 
         Fewer than the barrier expects could all be waiting for it, with nobody left to arrive.
         """
-        plan = {
-            "semaphore": SEMAPHORE,
-            "barrier": BARRIER,
-            "enough": str(self.enough),
-            "ttl": 1.5,
-            "hold": 0.02,
-        } | options
+        plan = {"enough": str(self.enough), "ttl": 1.5, "hold": 0.02} | options
         jobs = ["mixed"] * threads + ["mixed_async"] * bool(tasks)
         return [
             self.crew.start(
@@ -126,8 +128,14 @@ class Trial:
         try:
             until(lambda: self.held() >= goal, f"{number} more leases", timeout=timeout, interval=0.02)
         except AssertionError:
-            say("\n".join(f"{worker.job}: {worker.lines[-3:]}" for worker in self.load))
+            say(self.standstill())
             raise
+
+    def standstill(self) -> str:
+        """What each client did last, and how things stand: to be read when nothing moves any more."""
+        last = {str(line.get("holder") or line.get("id")).rpartition("/")[0]: line for line in self.lines()}
+        statuses = [str(_handle(self.k, ref).status().to_dict() | {"counters": ...}) for ref in self.refs]
+        return "\n".join([*(f"{client}: {line}" for client, line in last.items()), *statuses])
 
     def first_lease_after(self, moment: float) -> float:
         """Return when a client first got a lease that it asked for after a moment; waits for some more leases."""
@@ -142,7 +150,7 @@ class Trial:
         return sorted(start + self.chance.uniform(0.1, 0.9) * self.seconds for _ in range(number))
 
     def end(self, patience: float = 40.0) -> None:
-        """Let the load end; return once every client has. Arrive for those who have left, as long as somebody waits."""
+        """Let the load end; return once every client has. Help those who still wait after half a second."""
         self.enough.touch()
         over = time.monotonic() + patience
         turn = 0
@@ -152,36 +160,58 @@ class Trial:
                 assert time.monotonic() < over, f"stuck after {patience:g} s: {worker.lines[-3:]}"
                 if time.monotonic() > over - patience + 0.5:
                     turn += 1
-                    self.k.barrier(BARRIER).arrive(holder=f"drain/{turn}")
+                    self._drain(f"drain/{turn}")
         assert all(worker.lines[-1]["op"] == "over" for worker in load), "a client broke off"
+
+    def still_waited_for(self, k: Konductor) -> list[str]:
+        """Return what somebody waits for although the load is over, as another client sees it."""
+        return [ref for ref in self.refs if _handle(k, ref).status().waiting]
+
+    def _drain(self, arrival: str) -> None:
+        """Arrive for those who have left; take off a member whose own report of its end was lost with a server."""
+        self.k.barrier(BARRIER).arrive(holder=arrival)
+        group = self.k.waitgroup(GROUP)
+        finished = {line["id"] for line in self.lines() if line["op"] == "finished"}
+        for member in finished.intersection(each.id for each in group.status().members):
+            group.done(member)
 
     def lines(self) -> list[dict[str, Any]]:
         return self.crew.lines()
 
     def violations(self, *, late_ms: int, script_ms: int, away: Mapping[str, list[Absence]] | None = None) -> list[str]:
         """Let the checkers judge everything."""
-        events, meetings, lines = self.semaphore.complete(), self.barrier.complete(), self.lines()
-        counted = Counter(event.holder for event in meetings if event.type == "arrived")
-        rules = Rules(late_ms=late_ms, script_ms=script_ms, away=away or {})
-        return [
-            *check_permits(events, rules),
-            *check_beliefs(lines, PERMITS),
-            *check_barrier(meetings, lines, EXPECTED),
-            *(f"counted in {number} cycles: {arrival}" for arrival, number in counted.items() if number > 1),
-            *(f"{late:.0f} ms after its moment: {line}" for late, line in self._late() if late > late_ms),
-        ]
+        histories = {ref: self.history(ref) for ref in self.refs}
+        rules, found = Rules(late_ms=late_ms, script_ms=script_ms, away=away or {}), []
+        for ref, events in histories.items():
+            found += [f"{ref}: {violation}" for violation in self._judge(ref, events, rules)]
+        return [*found, *(f"{late:.0f} ms after its moment: {line}" for late, line in self._late() if late > late_ms)]
+
+    def _judge(self, ref: str, events: list[Event], rules: Rules) -> list[str]:
+        lines = [line for line in self.lines() if line.get("object") == ref]
+        if ref in PERMITTED:
+            done = check_completions(events, lines) if ref == f"once/{ONCE}" else []
+            return [*check_permits(events, rules), *check_beliefs(lines, PERMITTED[ref]), *done]
+        if ref != f"barrier/{BARRIER}":
+            return check_waitgroup(events, lines)
+        counted = Counter(event.holder for event in events if event.type == "arrived")
+        twice = [f"counted in {number} cycles: {arrival}" for arrival, number in counted.items() if number > 1]
+        return [*check_barrier(events, lines, EXPECTED), *twice]
 
     def _late(self) -> list[tuple[float, dict[str, Any]]]:
         """How long after the server's moment clients learned of their grants and openings, in ms."""
-        granted = {event.token: event.at_ms for event in self.semaphore.events() if event.type == "granted"}
-        opened = {event.detail: event.at_ms for event in self.barrier.events() if event.type == "opened"}
+        moments = {
+            (ref, event.token if event.type == "granted" else int(event.detail.partition("=")[2])): event.at_ms
+            for ref, events in self.seen().items()
+            for event in events
+            if event.type in {"granted", "opened"} or (event.type, event.holder) == ("done", "")
+        }
         late = []
         for line in self.lines():
             now = line["t"] * 1000 + self.ahead_ms
-            if line["op"] == "held" and line["token"] in granted:
-                late.append((now - granted[line["token"]], line))
-            elif line["op"] == "opened":
-                late.append((now - opened.get(f"cycle={line['cycle']}", now), line))
+            told = line["token"] if line["op"] == "held" else line.get("cycle") if line["op"] == "opened" else None
+            if (line.get("object"), told) in moments:
+                began = line.get("since", 0) * 1000 + self.ahead_ms
+                late.append((now - max(began, moments[line["object"], told]), line))
         return late
 
     def worst_ms(self) -> float:
@@ -191,12 +221,22 @@ class Trial:
     def summary(self) -> str:
         """One line on what happened."""
         lines = Counter(line["op"] for line in self.lines())
-        events = Counter(event.type for event in self.semaphore.events())
+        events = Counter(event.type for events in self.seen().values() for event in events)
         refused = Counter(line["code"] for line in self.lines() if line["op"] == "refused")
         return (
-            f"{lines['held']} held, {lines['arrived']} arrived, {lines['opened']} opened; refused {dict(refused)}; "
+            f"{lines['held']} held, {lines['arrived']} arrived, {lines['opened']} opened, "
+            f"{lines['completed']} completed, {lines['finished']} finished; refused {dict(refused)}; "
             f"lapsed {events['lapsed']}, expired {events['expired']}; worst {self.worst_ms():.0f} ms"
         )
+
+
+def _handle(k: Konductor, ref: str) -> Any:
+    kind, _, name = ref.partition("/")
+    return getattr(k, kind)(name)
+
+
+def _stream(ref: str) -> str:
+    return stream_of(NAMESPACE, *ref.split("/"))
 
 
 def say(text: str) -> None:

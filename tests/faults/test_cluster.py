@@ -14,7 +14,8 @@ from konductor_core.config import Settings
 from konductor_core.errors import Unavailable
 from tests.checker_clients import backwards
 from tests.clusters import ClusterSet, slot_of
-from tests.faults.judge import NAMESPACE, say, wait_until
+from tests.faults.judge import say, wait_until
+from tests.faults.objects import NAMESPACE
 from tests.servers import until
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def test_clients_follow_the_promotion_when_their_master_is_killed(cluster: Clust
     assert (again - promoted) * 1000 < BACK_MS + lag.worst_ms
     assert backwards(this.lines()) == []
     with Konductor(cluster.url, namespace=NAMESPACE) as fresh:
-        assert fresh.semaphore("dock").status().waiting == 0
+        assert this.still_waited_for(fresh) == []
 
 
 def replica_of(cluster: ClusterSet, master: Server) -> Server:

@@ -11,7 +11,8 @@ import pytest
 
 from konductor_core.client import Konductor
 from tests.checker_clients import backwards
-from tests.faults.judge import NAMESPACE, say, wait_until
+from tests.faults.judge import say, wait_until
+from tests.faults.objects import NAMESPACE
 from tests.sentinels import SentinelSet
 
 if TYPE_CHECKING:
@@ -58,5 +59,4 @@ def test_clients_find_the_promoted_replica_and_tokens_keep_growing(
     assert (again - promoted) * 1000 < BACK_MS + lag.worst_ms
     assert backwards(this.lines()) == []
     with Konductor(sentinels.url, namespace=NAMESPACE) as fresh:
-        status = fresh.semaphore("dock").status()
-    assert status.waiting == 0
+        assert this.still_waited_for(fresh) == []

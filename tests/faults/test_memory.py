@@ -9,7 +9,7 @@ import pytest
 from konductor_core.client import Konductor
 from konductor_core.errors import Unavailable
 from tests.checker import check_permits
-from tests.faults.judge import NAMESPACE, PERMITS, SEMAPHORE
+from tests.faults.objects import NAMESPACE, PERMITS, SEMAPHORE
 
 if TYPE_CHECKING:
     import redis
@@ -54,4 +54,4 @@ def test_at_maxmemory_the_waiting_get_what_is_freed_and_the_new_are_refused(
     assert this.k.barrier("round").status().arrived == 0
     this.client.config_set("maxmemory", 0)
     semaphore.acquire(holder="late", timeout=0).release()
-    assert check_permits(this.semaphore.complete()) == []
+    assert check_permits(this.history()) == []

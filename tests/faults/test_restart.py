@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.checker import Rules, check_permits
-from tests.faults.judge import BARRIER, PERMITS, SEMAPHORE, Trial, say, wait_until
+from tests.faults.judge import Trial, say, wait_until
+from tests.faults.objects import NAMESPACE, PERMITS, PERMITTED, SEMAPHORE
 from tests.history import Event, stream_of
 
 if TYPE_CHECKING:
@@ -66,21 +67,20 @@ def test_over_a_crash_with_appendfsync_everysec_tokens_grow_and_the_server_never
     server = fresh_server(options={"appendonly": "yes", "appendfsync": "everysec"})
     this = trial(server)
     away = load_with_crashes(this, server, chance)
-    survived = {name: history(this, name) for name in (f"semaphore:{SEMAPHORE}", f"barrier:{BARRIER}")}
-    seen = {*this.semaphore.events(), *this.barrier.events()}
-    lost = [event for event in seen if not any(event in events for events in survived.values())]
+    survived = {ref: history(this, ref) for ref in this.refs}
+    seen = {(ref, event) for ref, events in this.seen().items() for event in events}
+    lost = [event for ref, event in seen if event not in survived[ref]]
     say(f"lost of {len(seen)} events: {sorted(event.type for event in lost)}")
     late = BACK_MS + int(KILLS * away * 1000) + lag.worst_ms
     rules = Rules(late_ms=late, script_ms=5 + lag.worst_ms)
-    assert check_permits(survived[f"semaphore:{SEMAPHORE}"], rules) == []
-    tokens = [line["token"] for line in this.lines() if line["op"] == "held"]
+    assert {ref: check_permits(survived[ref], rules) for ref in PERMITTED} == {ref: [] for ref in PERMITTED}
+    tokens = [(line["object"], line["token"]) for line in this.lines() if line["op"] == "held"]
     assert len(set(tokens)) == len(tokens), "a token came twice"
 
 
-def history(trial: Trial, name: str) -> list[Event]:
+def history(trial: Trial, ref: str) -> list[Event]:
     """What the server has now of an object's history."""
-    kind, _, name = name.partition(":")
-    rows: Any = trial.client.xrange(stream_of("faults", kind, name))
+    rows: Any = trial.client.xrange(stream_of(NAMESPACE, *ref.split("/")))
     return [Event.of(entry, fields) for entry, fields in rows]
 
 
@@ -108,4 +108,4 @@ def test_a_waiter_holds_after_a_crash_between_its_grant_and_its_confirmation(
     assert first["holder"] == "waiter-0"
     waiters[0].ask("release", "released")
     assert waiters[1].hear("held")["token"] > first["token"]
-    assert check_permits(this.semaphore.complete(), Rules(late_ms=late, script_ms=5 + lag.worst_ms)) == []
+    assert check_permits(this.history(), Rules(late_ms=late, script_ms=5 + lag.worst_ms)) == []

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.judge import NAMESPACE, PERMITS, SEMAPHORE, Trial, say
+from tests.faults.judge import Trial, say
+from tests.faults.objects import NAMESPACE, PERMITS, SEMAPHORE
 from tests.proxy import Proxy
 from tests.servers import until
 
@@ -105,8 +106,6 @@ def test_steps_of_the_clients_wall_clock_change_nothing(redis_server: Server, tr
             shift=shift,
             base=shift,
             seed=this.chance.getrandbits(32),
-            semaphore=SEMAPHORE,
-            barrier="round",
             enough=str(this.enough),
             ttl=1.5,
             hold=0.02,

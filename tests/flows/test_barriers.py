@@ -194,6 +194,7 @@ def test_an_absent_barrier_is_waited_for_unless_it_must_exist() -> None:
     stage.at(Subscribe)
     stage = Stage(wait(KEYS, "a", None, must_exist=True))
     looked(stage, "absent")
+    left(stage)
     assert isinstance(stage.error, NotFound)
 
 
@@ -340,9 +341,9 @@ def test_an_outage_while_an_arrival_waits_for_its_barrier_is_sat_out() -> None:
 
 
 def test_arrive_and_wait_waits_for_the_cycle_and_the_epoch_of_the_arrival() -> None:
-    stage = Stage(arrive_and_wait(KEYS, "a", None, 0))
+    stage = Stage(arrive_and_wait(KEYS, "a", None, 0, who="pod-a a"))
     arrived(stage, cycle="3")
-    assert stage.at(Call).args[1:] == ("a", 3, NOW_EPOCH)
+    assert stage.at(Call).args[1:] == ("a", 3, NOW_EPOCH, "pod-a a")
     looked(stage, "open", cycle=3)
     assert stage.result.cycle == 3
 

@@ -45,6 +45,13 @@ def bare_pod(name: str, script: str, **pod: Any) -> Manifest:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": pod_spec(script, **pod)}
 
 
+def deployment(name: str, script: str, *, deployment: Manifest | None = None, **pod: Any) -> Manifest:
+    """A Deployment of one container; `deployment` are fields of its spec, the rest are those of its pods'."""
+    template = {"metadata": {"labels": {"app": name}}, "spec": pod_spec(script, **{"restartPolicy": "Always", **pod})}
+    spec = {"selector": {"matchLabels": {"app": name}}, "template": template, **(deployment or {})}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
 def konductor(kind: str, name: str, **spec: Any) -> Manifest:
     """One of our own objects."""
     return {"apiVersion": "konductor.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}

@@ -22,8 +22,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 def annotated(manifest: Manifest, **annotations: str) -> Manifest:
-    """The Job or Pod with annotations: `wait_barrier="b"` is konductor.io/wait-barrier."""
-    holder = manifest["spec"]["template"] if manifest["kind"] == "Job" else manifest
+    """What makes pods, or the Pod, with annotations: `wait_barrier="b"` is konductor.io/wait-barrier."""
+    holder = manifest if manifest["kind"] == "Pod" else manifest["spec"]["template"]
     named = {f"konductor.io/{name.replace('_', '-')}": value for name, value in annotations.items()}
     holder.setdefault("metadata", {})["annotations"] = named
     return manifest
@@ -186,8 +186,8 @@ def test_the_containers_after_a_sidecar_wait_for_its_startup_probe(local: Local,
     assert (result.code, result.said()) == (code, ["up"] if code == 0 else [])
 
 
-def test_an_http_probe_of_a_sidecar_is_refused_by_name(local: Local) -> None:
-    side = container("sleep 60", "side", restartPolicy="Always", startupProbe={"httpGet": {"port": 80}})
+def test_a_grpc_probe_of_a_sidecar_is_refused_by_name(local: Local) -> None:
+    side = container("sleep 60", "side", restartPolicy="Always", startupProbe={"grpc": {"port": 80}})
     result = local.run(job("work", "true", init=[side]))
     assert result.code == 64
-    assert "startupProbe.httpGet: only exec probes are run here" in result.err
+    assert "startupProbe.grpc: only exec, httpGet and tcpSocket probes are run here" in result.err

@@ -196,7 +196,7 @@ def test_annotations_that_cannot_be_heeded_are_refused_by_name(
     assert "other.io" not in said
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "CronJob", "Service", "Frobnicator"])
+@pytest.mark.parametrize("kind", ["DaemonSet", "StatefulSet", "CronJob", "Service", "Frobnicator"])
 def test_other_kinds_are_refused_by_name(tmp_path: Path, kind: str) -> None:
     with pytest.raises(InvalidInput, match=f"a.yaml:2: {kind} x: {kind} can't run here"):
         read(tmp_path, f"# a comment\napiVersion: x/v1\nkind: {kind}\nmetadata: {{name: x}}\n")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from konductor_core import AsyncKonductor, Konductor
-from konductor_core.errors import InvalidInput, WouldBlock
+from konductor_core.errors import InvalidInput, LeaseLost, WouldBlock
 from tests.servers import until
 
 if TYPE_CHECKING:
@@ -83,3 +83,36 @@ def test_tasks_have_the_same(server: Server, k: Konductor) -> None:
 
     asyncio.run(asyncio.wait_for(work(), 20))
     assert k.semaphore("one").events()[-1].detail == "why"
+
+
+def test_a_block_gives_all_back_and_tells_of_a_loss(k: Konductor) -> None:
+    with k.acquire_all({"semaphore/one": 1, "semaphore/two": 2}, ttl="2s", renew=True) as leases:
+        assert (len(leases), leases.lost.is_set(), leases.ttl_ms) == (2, False, 2000)
+        assert leases.renew("1m").expires_in > 50
+    assert [k.semaphore(name).status().in_use for name in ("one", "two")] == [0, 0]
+    lost: list[int] = []
+    leases = k.acquire_all(
+        {"semaphore/one": 1, "semaphore/two": 1}, ttl="2s", renew=True, on_lost=lambda each: lost.append(each.token)
+    )
+    k.semaphore("two").force_release(leases[1].holder)
+    until(lambda: lost == [leases[1].token], "the loss is told")
+    assert (leases.lost.is_set(), leases.expires_in, leases[0].expires_in > 0) == (True, 0, True)
+    with pytest.raises(LeaseLost, match="semaphore/two"), leases:
+        pass
+    assert k.semaphore("one").status().in_use == 0
+
+
+def test_tasks_hold_several_in_a_block(server: Server, k: Konductor) -> None:
+    async def work() -> None:
+        async with AsyncKonductor(server.url, namespace="races") as a:
+            async with a.acquire_all({"semaphore/one": 1, "semaphore/two": 2}, ttl="2s", renew=True) as leases:
+                assert (await leases.renew("1m")).expires_in > 50
+            assert [k.semaphore(name).status().in_use for name in ("one", "two")] == [0, 0]
+            leases = await a.acquire_all({"semaphore/one": 1, "semaphore/two": 2}, ttl="30s")
+            k.semaphore("one").force_release(leases[0].holder)
+            with pytest.raises(LeaseLost):
+                await leases.renew()
+            assert leases.lost.is_set()
+            assert [str(each) for each in await leases.release()] == ["not-held", "released"]
+
+    asyncio.run(asyncio.wait_for(work(), 20))

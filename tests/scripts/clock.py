@@ -22,7 +22,7 @@ __all__ = ["AgeingClock", "Clock", "FakeClock"]
 _AGE: Final = """#!lua flags=allow-oom
 local shift = tonumber(ARGV[1])
 local function text(number) return string.format('%.0f', number) end
-local moment_scores = {leases = true, ageing = true, arrivals = true, waiters = true, dirty = true}
+local moment_scores = {leases = true, ageing = true, arrivals = true, waiters = true, dirty = true, awaited = true}
 local moment_fields = {
   'calm', 'watched', 'created', 'deadline', 'opened', 'failed', 'progress', 'since', 'aged', 'look', 'probed',
   'evaluated', 'asked',

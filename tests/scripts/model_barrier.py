@@ -88,7 +88,6 @@ class BarrierModel:
         action = "unchanged" if before == (expected, quorum, timeout, cyclic) else "updated"
         if self.life is None:
             action = "created"
-            self.waiters.clear()
         if self.life is None or before[3] != cyclic:
             self.life = Life(self.now)
         self._open_if_complete()
@@ -125,6 +124,7 @@ class BarrierModel:
         """Look once. Return the code and the cycle that is waited for."""
         self._notice()
         if self.life is None:
+            self.waiters[request] = self.now + WAITER_TTL
             return ("absent", 0)
         wanted = 1
         if self.cyclic:

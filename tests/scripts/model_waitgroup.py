@@ -51,7 +51,6 @@ class WaitGroupModel:
     def define(self) -> str:
         if self.life is None:
             self.life = Round()
-            self.waiters.clear()
             return "created"
         return "unchanged"
 
@@ -112,6 +111,7 @@ class WaitGroupModel:
 
     def wait(self, request: str, cycle: int, *, allow_idle: bool) -> tuple[str, int]:
         if self.life is None:
+            self.waiters[request] = self.now + WAITER_TTL
             return ("absent", 0)
         wanted = cycle or self.life.number
         phase = self.life.phase

@@ -339,8 +339,8 @@ def test_a_snapshot_has_bounded_lists_and_unbounded_totals(bench: Bench) -> None
     rest = reply[7 + 2 * fields :]
     assert rest[0] == 3
     assert rest[1 + 3 * 10] == 2
-    assert len(rest) == 1 + 3 * 10 + 1 + 2 * 5
-    assert bench.script("permit_read", bench.keys().permits, 0, 0)[-2:] == [0, 0]
+    assert len(rest) == 1 + 3 * 10 + 1 + 2 * 6 + 2
+    assert bench.script("permit_read", bench.keys().permits, 0, 0)[-4:] == [0, 0, 0, 0]
 
 
 def test_a_snapshot_frees_what_has_expired_first(bench: Bench) -> None:

@@ -10,7 +10,9 @@ import redis
 from konductor_core import Konductor
 from konductor_core.codes import Code
 from konductor_core.errors import NotFound, Unavailable
-from tests.scripts.bench import NAMESPACE, Bench
+from konductor_core.flows.permits import Ask
+from konductor_core.identity import Kind, Owner
+from tests.scripts.bench import NAMESPACE, Bench, Request
 from tests.scripts.clock import AgeingClock
 from tests.scripts.conftest import real_bench
 from tests.servers import KINDS
@@ -143,16 +145,57 @@ def test_a_barrier_fails_at_its_deadline_without_memory(own: Bench) -> None:
     assert barrier.status().phase == "Failed"
 
 
-def test_deleting_and_resetting_work_without_memory(own: Bench) -> None:
-    sem, barrier = own.semaphore(1), own.barrier(2)
-    sem.acquire(timeout=0, holder="a")
-    barrier.arrive("a")
+def test_an_add_without_memory_is_refused_and_not_counted(own: Bench) -> None:
+    group = own.k.waitgroup("g")
+    group.define()
     fill_memory(own)
-    sem.reset()
-    barrier.reset()
-    assert (own.holders(), barrier.status().arrived) == ({}, 0)
-    assert sem.delete()
-    assert barrier.delete()
+    for member in ("a", None):
+        with pytest.raises(Unavailable, match="out of memory"):
+            group.add(member)
+    assert (group.status().phase, group.status().counter) == ("Idle", 0)
+
+
+def test_whoever_is_done_is_counted_without_memory_and_the_last_one_ends_the_round(own: Bench) -> None:
+    group = own.k.waitgroup("g")
+    group.define()
+    group.add("a")
+    group.add(count=3)
+    fill_memory(own)
+    assert [group.done(count=2).counter, group.done("a").counter, group.done("b").phase] == [2, 1, "Done"]
+    assert group.wait(timeout=0).added == 4
+
+
+def test_a_run_fails_and_completes_without_memory(own: Bench) -> None:
+    once = own.k.once("o")
+    once.define()
+    run = once.begin(timeout=0, holder="a")
+    second = Request(own, Ask((own.keys("o", Kind.ONCE),), (1,), "b", owner=Owner()))
+    assert second.wait().code == Code.QUEUED
+    fill_memory(own)
+    run.fail("no route")
+    assert second.wait().granted
+    once.complete(holder="b")
+    assert (once.status().phase, once.status().failures) == ("Done", 1)
+
+
+def test_deleting_and_resetting_work_without_memory(own: Bench) -> None:
+    objects = [
+        own.semaphore(1),
+        own.barrier(2),
+        *(getattr(own.k, kind)("x") for kind in ("rwmutex", "once", "waitgroup")),
+    ]
+    for each in objects[2:]:
+        each.define()
+    objects[0].acquire(timeout=0, holder="a")
+    objects[1].arrive("a")
+    objects[2].write(timeout=0, holder="a")
+    objects[3].begin(timeout=0, holder="a").complete()
+    objects[4].add("a")
+    fill_memory(own)
+    for each in objects:
+        each.reset()
+    assert [each.status().phase for each in objects] == ["Ready", "Waiting", "Unlocked", "Pending", "Idle"]
+    assert all(each.delete() for each in objects)
 
 
 # ------------------------------------------------------------- permissions

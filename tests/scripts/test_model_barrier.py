@@ -101,7 +101,7 @@ class BarrierMachine(ComparingMachine):
         )
 
     def _wait(self, request: str, holder: str, cycle: int) -> tuple[str, int]:
-        reply = self.bench.script("barrier_wait", self.keys, request, holder, cycle, "")
+        reply = self.bench.script("barrier_wait", self.keys, request, holder, cycle, "", f"- {holder}")
         return (reply[0], int(reply[3]))
 
     @rule(request=REQUESTS)

@@ -82,7 +82,7 @@ class WaitGroupMachine(ComparingMachine):
         )
 
     def _wait(self, request: str, cycle: int, allow_idle: int) -> tuple[str, int]:
-        reply = self.bench.script("waitgroup_wait", self.keys, request, cycle, allow_idle)
+        reply = self.bench.script("waitgroup_wait", self.keys, request, cycle, allow_idle, f"- {request}")
         return (reply[0], int(reply[3]))
 
     @rule(request=REQUESTS)

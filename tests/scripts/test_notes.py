@@ -190,7 +190,7 @@ def test_progress_is_told_at_most_once_a_second(fake: Bench) -> None:
 
 
 def look(bench: Bench, request: str) -> None:
-    bench.script("barrier_wait", bench.keys("x", Kind.BARRIER).latch, request, "w", 0, "")
+    bench.script("barrier_wait", bench.keys("x", Kind.BARRIER).latch, request, "w", 0, "", "- w")
 
 
 def test_the_waiter_that_progress_names_makes_heard_what_was_held_back(bench: Bench) -> None:

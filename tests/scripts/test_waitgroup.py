@@ -33,7 +33,7 @@ def send(bench: Bench, verb: str, *args: str | int) -> list[Any]:
 
 
 def wait(bench: Bench, request: str, cycle: int = 0, allow_idle: int = 0) -> list[Any]:
-    return send(bench, "wait", request, cycle, allow_idle)
+    return send(bench, "wait", request, cycle, allow_idle, f"- {request}")
 
 
 def test_a_group_is_idle_then_waiting_then_done(bench: Bench) -> None:
@@ -127,9 +127,10 @@ def test_an_absent_group_is_not_found_after_the_patience(bench: Bench) -> None:
     for act in (bench.k.waitgroup("g").add, bench.k.waitgroup("g").done):
         with pytest.raises(NotFound):
             act(patience=0)
+    assert bench.all_keys() == []
     with pytest.raises(NotFound):
         bench.k.waitgroup("g").wait(timeout=0, must_exist=True)
-    assert bench.all_keys() == []
+    assert_only_passing_keys(bench.client)
 
 
 # ------------------------------------------------------------- waiting
