@@ -22,7 +22,6 @@ __all__ = [
     "MIRROR_LABEL",
     "PREFIX",
     "REDIS_SERVICE",
-    "RESERVED",
     "RUN_DIRECTORY",
     "SCHEDULING_GATE",
     "SYSTEM_NAMESPACE",
@@ -255,11 +254,6 @@ ACQUIRES: Final = {
 
 ARRIVES: Final = {Kind.BARRIER: Annotation.ARRIVE_BARRIER, Kind.WAITGROUP: Annotation.DONE_WAITGROUP}
 """Which annotation arrives at objects of a kind, or is done there."""
-
-RESERVED: Final = {
-    f"{PREFIX}wait-gate": Kind.GATE,
-}
-"""Annotations of kinds that this version lacks: refused with the kind, never ignored."""
 
 SCHEDULING_GATE: Final = f"{PREFIX}wait"
 """The scheduling gate of a pod that waits unscheduled."""
