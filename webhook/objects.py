@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from konductor_core.durations import MIN_KEPT_TTL, to_text
 from konductor_core.errors import InvalidInput, quoted
 from konductor_core.identity import API_VERSION, Kind
-from konductor_core.models import SPECS, BarrierSpec, SemaphoreSpec
+from konductor_core.models import SPECS, BarrierSpec, GateSpec, SemaphoreSpec
 from konductor_core.models.permits import LockSpec
 from konductor_core.rings import Place, Walk
 from webhook.shapes import mapping
@@ -36,6 +36,8 @@ def judge(kind: str, document: Json, old: Json) -> tuple[str, ...]:
         found += _ttl(spec.ttl_ms, before.ttl_ms if isinstance(before, LEASED) else None)
     if isinstance(spec, SemaphoreSpec):
         found += _permits(spec.permits, before.permits if isinstance(before, SemaphoreSpec) else None)
+    if isinstance(spec, GateSpec):
+        found += _gate(spec, before if isinstance(before, GateSpec) else None, mapping(old, "status").get("verdict"))
     if isinstance(spec, BarrierSpec) and isinstance(before, BarrierSpec):
         found += _barrier(spec, before, mapping(old, "status").get("phase"))
     return tuple(f"konductor: {each}" for each in found)
@@ -101,4 +103,12 @@ def _barrier(spec: BarrierSpec, before: BarrierSpec, phase: object) -> list[str]
         return ["cyclic changes: the barrier starts anew, and forgets who has arrived"]
     if phase in {"Open", "Failed"} and not spec.cyclic and spec != before:
         return [f"the barrier is {phase} already, which no change takes back: delete and make it anew to start again"]
+    return []
+
+
+def _gate(spec: GateSpec, before: GateSpec | None, verdict: object) -> list[str]:
+    if not spec.conditions and (before is None or before.conditions):
+        return ["no conditions: only a hand opens the gate, with koncli gate open"]
+    if before is not None and verdict in {"Open", "Failed"} and spec != before:
+        return [f"the gate is {verdict} already, which no change takes back: delete and make it anew to start again"]
     return []
