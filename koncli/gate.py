@@ -85,7 +85,8 @@ def auto(app: App, *, name: str) -> None:
 
 def _override(app: App, name: str, act: str, done: str) -> None:
     overridden = getattr(app.client().gate(name), act)()
-    text = f"{ref(Kind.GATE, name)} {'' if overridden.changed else 'was '}{done}: {overridden.phase.lower()}"
+    now = f": {overridden.phase.lower()}" if act == "auto" else ""
+    text = f"{ref(Kind.GATE, name)} {'' if overridden.changed else 'was '}{done}{now}"
     report(app, Kind.GATE, name, text, {"phase": overridden.phase, "changed": overridden.changed})
 
 

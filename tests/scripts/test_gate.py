@@ -10,9 +10,9 @@ from konductor_core.codes import Code
 from konductor_core.durations import UNATTENDED_AFTER, WAITER_TTL
 from konductor_core.errors import GateFailed, InvalidInput, NotFound, Owned, WaitTimeout
 from konductor_core.flows import gates as flows
-from konductor_core.gates import Fact, Reference, judge
 from konductor_core.identity import Kind
 from konductor_core.models import Condition, GateSpec
+from tests.looking import look
 from tests.scripts.audit import assert_only_passing_keys
 
 if TYPE_CHECKING:
@@ -30,16 +30,8 @@ def gate(bench: Bench, *conditions: str, name: str = "g", timeout: str | None = 
     return found
 
 
-def evaluate(bench: Bench, name: str = "g", **states: str) -> bool:
-    """Look at a gate's conditions: `migrate="Running"` says how the job `migrate` stands; others do not exist."""
-    status = bench.k.gate(name).status()
-    facts = {}
-    for job, state in states.items():
-        never = {"Complete", "Failed", "Running"} - {state} if state in {"Complete", "Failed"} else set()
-        facts[Reference("Job", HOME, job)] = Fact(state, frozenset({state}), never=frozenset(never))
-    verdict = judge(status.spec, HOME, facts)
-    keys = bench.keys(name, Kind.GATE)
-    return bench.k.driver.run(flows.evaluate(keys, status.epoch, status.spec, verdict))
+def evaluate(bench: Bench, name: str = "g", **jobs: str) -> bool:
+    return look(bench.k, name, **jobs)
 
 
 def send(bench: Bench, verb: str, *args: str | int) -> list[Any]:
