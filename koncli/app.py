@@ -77,6 +77,15 @@ class App:
         """The bare holder of this host or pod: another process of it may release what this one acquired."""
         return self.settings.holder
 
+    def limit(self, timeout: str | None, *, wait: bool = True) -> str | float | None:
+        """Return how long a wait may take: what `--timeout` says, none without `wait`, else what the settings say.
+
+        A number is seconds; None is without end.
+        """
+        if timeout is not None or not wait:
+            return "0" if timeout is None else timeout
+        return None if self.settings.timeout_ms is None else self.settings.timeout_ms / 1000
+
     def client(self, namespace: str | None = None) -> Konductor:
         """Return the connection for a namespace, by default the one of the flags and settings."""
         wanted = namespace or self.settings.namespace

@@ -96,7 +96,7 @@ def arrive(
         handle.status()
     if wait:
         with Waiting(label) as progress:
-            opened = handle.arrive_and_wait(holder=who, timeout=timeout, on_progress=progress)
+            opened = handle.arrive_and_wait(holder=who, timeout=app.limit(timeout), on_progress=progress)
         text = f"{label} is {opened.summary}"
         fields = {"arrivalId": who, "phase": "Open", "arrived": opened.arrived, "needed": opened.needed}
         report(app, Kind.BARRIER, name, text, _with_cycle(fields, opened.cycle))
@@ -140,7 +140,7 @@ def wait(
             app.client()
             .barrier(name)
             .wait(
-                timeout=timeout,
+                timeout=app.limit(timeout),
                 cycle=cycle,
                 holder=arriving(app, None, arrival_id, holder),
                 must_exist=must_exist,

@@ -35,8 +35,7 @@ add_create(lease, Kind.LEASE, example="koncli lease create scheduler-leader --tt
 @pass_app
 def acquire(app: App, /, name: str, timeout: str | None, *, wait: bool, **ask: Any) -> None:  # noqa: ANN401
     """Get it. The same holder again keeps it, under the same token, with a new expiry."""
-    timeout = timeout if timeout is not None or wait else "0"
-    take(app, Kind.LEASE, name, "acquired", permits=1, timeout=timeout, **ask)
+    take(app, Kind.LEASE, name, "acquired", permits=1, timeout=timeout, wait=wait, **ask)
 
 
 add_renew(lease, Kind.LEASE, example="koncli lease renew scheduler-leader --ttl 30s")

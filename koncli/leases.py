@@ -89,11 +89,19 @@ def grant_shown(kind: Kind, name: str, lease: Granted, verb: str) -> tuple[str, 
 def report_release(
     app: App, kind: Kind, name: str, *, holder: str, outcome: str, word: str = "released", ignore_not_held: bool = False
 ) -> None:
-    """Say what became of a lease that was to be given back; `word` is what that is called if it was.
+    """Say what became of a lease that was to be given back; see `release_shown`."""
+    text, fields = release_shown(kind, name, holder=holder, outcome=outcome, word=word, ignore_not_held=ignore_not_held)
+    report(app, kind, name, text, fields)
 
-    Released is success. If it had expired before, that is LeaseLost (exit 6), because somebody else may have held it
-    during our work; if there was nothing to give back, NotHolder (exit 4), or NotFound if the object is absent. None
-    of these with `ignore_not_held`.
+
+def release_shown(
+    kind: Kind, name: str, *, holder: str, outcome: str, word: str = "released", ignore_not_held: bool = False
+) -> tuple[str, dict[str, object]]:
+    """Return what became of a lease as a line of text, and as the fields of its JSON.
+
+    `word` is what it is called if it was given back. If it had expired before, that is LeaseLost (exit 6), because
+    somebody else may have held it during our work; if there was nothing to give back, NotHolder (exit 4), or NotFound
+    if the object is absent. None of these with `ignore_not_held`.
     """
     label = ref(kind, name)
     texts = {
@@ -107,7 +115,7 @@ def report_release(
         raise NotHolder(
             texts[outcome], hint=f"koncli {kind.key} status {name} shows who does; --ignore-not-held makes it no error"
         )
-    report(app, kind, name, texts[outcome], {"holder": holder, "outcome": outcome})
+    return texts[outcome], {"holder": holder, "outcome": outcome}
 
 
 _AMOUNT = {Kind.SEMAPHORE: "PERMITS", Kind.RWMUTEX: "MODE"}

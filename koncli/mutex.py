@@ -1,4 +1,4 @@
-"""`koncli mutex`: create, lock, unlock, and the verbs that all kinds share."""
+"""`koncli mutex`: create, lock, renew, unlock, force-release, and the verbs that all kinds share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from koncli.kinds import kind_group
 from koncli.leases import add_create, holder_tables, ttl_text
-from koncli.taking import add_lock, add_release
+from koncli.taking import add_force_release, add_lock, add_release, add_renew
 from koncli.views import Column, View
 from konductor_core.identity import Kind
 
@@ -24,6 +24,7 @@ add_lock(
     example="koncli mutex lock schema-migration --timeout 10m",
     text="Lock it, waiting for it in line. The same holder again keeps the lock and its token, with a new expiry.",
 )
+add_renew(mutex, Kind.MUTEX, example="koncli mutex renew schema-migration --ttl 10m")
 add_release(
     mutex,
     Kind.MUTEX,
@@ -32,6 +33,7 @@ add_release(
     example="koncli mutex unlock schema-migration",
     text="Unlock it: exit 4 if it was not locked by this holder, 6 if the lock had already expired.",
 )
+add_force_release(mutex, Kind.MUTEX, example="koncli mutex force-release schema-migration migrate-1")
 
 
 def _fields(status: MutexStatus) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""`koncli once`: create, begin, complete, fail, check, run, wait, and the verbs that all kinds share."""
+"""`koncli once`: create, run, begin, renew, complete, fail, check, wait, and the verbs that all kinds share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from koncli.parameters import (
     timeout_option,
 )
 from koncli.progress import Waiting
-from koncli.taking import force_option
+from koncli.taking import add_renew, force_option
 from koncli.views import Column, View, listener_tables, since
 from konductor_core.errors import Denied, KonductorError
 from konductor_core.identity import Kind, check_text
@@ -82,12 +82,12 @@ def begin(app: App, /, name: str, *, wait: bool, timeout: str | None, holder: st
     End it with complete or fail, as the same holder, before the lease ends. `run` does all that.
     """
     with Waiting(ref(Kind.ONCE, name)) as progress:
-        lease = (
-            app.client()
-            .once(name)
-            .begin(timeout=timeout if wait or timeout else 0, holder=holder or app.holder, on_progress=progress, **ask)
-        )
+        limit = app.limit(timeout, wait=wait)
+        lease = app.client().once(name).begin(timeout=limit, holder=holder or app.holder, on_progress=progress, **ask)
     report_grant(app, Kind.ONCE, name, lease, "began")
+
+
+add_renew(once, Kind.ONCE, example="koncli once renew schema-migration --ttl 30m")
 
 
 @verb(once, "complete", example="koncli once complete schema-migration --result 'version 7'")
@@ -121,12 +121,12 @@ def fail(app: App, name: str, reason: str, holder: str | None, token: int | None
 @name_argument(Kind.ONCE)
 @pass_app
 def check(app: App, name: str) -> None:
-    """Exit 0 if it is done, 4 if it is not."""
+    """Say whether it is done: exit 0 if it has been executed, 4 if it has not."""
     status = app.client().once(name).status()
+    runner = {"executor": status.executor} if status.executor else {}
+    report(app, Kind.ONCE, name, _checked(name, status), {"phase": status.phase, **runner})
     if status.phase != "Done":
-        runner = f": {status.executor} runs it" if status.executor else ""
-        raise Denied(f"{ref(Kind.ONCE, name)} is not done, but {status.phase.lower()}{runner}")
-    report(app, Kind.ONCE, name, _done(name, status), {"phase": "Done", "executor": status.executor})
+        click.get_current_context().exit(Denied.exit_code)
 
 
 @verb(once, "wait", example="koncli once wait schema-migration --timeout=10m")
@@ -138,8 +138,15 @@ def wait(app: App, *, name: str, timeout: str | None, must_exist: bool) -> None:
     """Wait until it is done, without running it. Also waits for one that does not exist yet."""
     label = ref(Kind.ONCE, name)
     with Waiting(label) as progress:
-        done = app.client().once(name).wait(timeout=timeout, must_exist=must_exist, on_progress=progress)
+        done = app.client().once(name).wait(timeout=app.limit(timeout), must_exist=must_exist, on_progress=progress)
     report(app, Kind.ONCE, name, f"{label} is {done.summary}", {"phase": "Done", "executor": done.executor})
+
+
+def _checked(name: str, status: OnceStatus) -> str:
+    label = ref(Kind.ONCE, name)
+    if status.phase == "Done":
+        return f"{label} has been executed by {status.executor}{_result(status)}"
+    return f"{label} has not been executed" + (f": {status.executor} runs it" if status.executor else "")
 
 
 def report_done(app: App, name: str, error: AlreadyDone) -> None:
@@ -152,8 +159,11 @@ def report_done(app: App, name: str, error: AlreadyDone) -> None:
 
 
 def _done(name: str, status: OnceStatus) -> str:
-    result = f": {status.result}" if status.result else ""
-    return f"{ref(Kind.ONCE, name)} is done by {status.executor}{result}"
+    return f"{ref(Kind.ONCE, name)} is done by {status.executor}{_result(status)}"
+
+
+def _result(status: OnceStatus) -> str:
+    return f": {status.result}" if status.result else ""
 
 
 def _fields(status: OnceStatus) -> list[tuple[str, str]]:

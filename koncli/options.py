@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 OUTPUTS = ("text", "wide", "json", "yaml", "name")
-LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_LEVELS = ("debug", "info", "warn", "warning", "error")
 
 
 @dataclass(slots=True)
@@ -48,6 +48,15 @@ def _root_option(*names: str, **attributes: Any) -> click.Option:  # noqa: ANN40
     return click.Option(names, expose_value=False, is_eager=True, callback=_note, **attributes)
 
 
+def _refuse(_ctx: click.Context, param: click.Parameter, value: object) -> None:
+    """Refuse an option of the cluster's tools by which somebody means to choose what koncli works on."""
+    if value is not None:
+        raise click.UsageError(
+            f"{param.opts[0]} chooses a cluster, and koncli works on a Redis: name that with --redis-url, "
+            "and the namespace with -n"
+        )
+
+
 ROOT_OPTIONS: tuple[click.Option, ...] = (
     _root_option(
         "-o",
@@ -62,6 +71,10 @@ ROOT_OPTIONS: tuple[click.Option, ...] = (
     ),
     _root_option("-v", "--verbose", count=True, help="Say more; show tracebacks of unexpected errors."),
     _root_option("--log-level", type=click.Choice(LOG_LEVELS), metavar="LEVEL", help="debug, info, warning or error."),
+    *(
+        click.Option((name,), expose_value=False, is_eager=True, hidden=True, callback=_refuse)
+        for name in ("--kubeconfig", "--context")
+    ),
     _root_option("--no-color", is_flag=True, help="No colours, also where stdout is a terminal."),
 )
 
@@ -151,6 +164,11 @@ def _no_such_command(name: str, known: list[str], path: str) -> str:
     from difflib import get_close_matches
 
     shown = name if len(name) <= 60 else name[:59] + "…"
+    if name == "operator":
+        return (
+            f"{path} has no command {shown!r}; kubectl -n konductor-system get pods shows the controller, "
+            "and koncli doctor checks Redis"
+        )
     close = get_close_matches(name, known, n=1)
     advice = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}"
     return f"{path} has no command {shown!r}; {advice}"

@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "waitgroup": ("koncli.waitgroup:waitgroup", "Wait until all members are done."),
     "gate": ("koncli.gate:gate", "Wait until conditions hold."),
     "acquire": ("koncli.acquire:acquire", "Take several at once, all or none."),
+    "renew": ("koncli.acquire:renew", "Renew what acquire took."),
+    "release": ("koncli.acquire:release", "Give back what acquire took."),
     "apply": ("koncli.apply:apply", "Create or update the objects of manifests."),
     "delete": ("koncli.apply:delete", "Delete objects by manifest, name or label."),
     "get": ("koncli.get:get", "Show objects of one, several or all kinds."),

@@ -1,4 +1,4 @@
-"""`koncli rwmutex`: create, rlock, lock, unlock, and the verbs that all kinds share."""
+"""`koncli rwmutex`: create, rlock, lock, renew, unlock, force-release, and the verbs that all kinds share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from koncli.kinds import kind_group
 from koncli.leases import add_create, holder_tables, ttl_text
-from koncli.taking import add_lock, add_release
+from koncli.taking import add_force_release, add_lock, add_release, add_renew
 from koncli.views import Column, View
 from konductor_core.amounts import SHARES
 from konductor_core.identity import Kind
@@ -34,6 +34,7 @@ add_lock(
     example="koncli rwmutex lock warehouse --timeout 10m",
     text="Lock it to write, alone, waiting in line.\n\nA holder that reads is refused (exit 4): unlock first.",
 )
+add_renew(rwmutex, Kind.RWMUTEX, example="koncli rwmutex renew warehouse --ttl 10m")
 add_release(
     rwmutex,
     Kind.RWMUTEX,
@@ -42,6 +43,7 @@ add_release(
     example="koncli rwmutex unlock warehouse",
     text="Unlock what this holder has locked, to read or to write: exit 4 if nothing, 6 if it had already expired.",
 )
+add_force_release(rwmutex, Kind.RWMUTEX, example="koncli rwmutex force-release warehouse report-7")
 
 
 def _fields(status: RWMutexStatus) -> list[tuple[str, str]]:

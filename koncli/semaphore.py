@@ -78,7 +78,7 @@ def create(
 @pass_app
 def acquire(app: App, /, name: str, timeout: str | None, *, wait: bool, **ask: Any) -> None:  # noqa: ANN401
     """Take permits. The same holder again gets the same grant with a new expiry."""
-    take(app, Kind.SEMAPHORE, name, "acquired", timeout=timeout if timeout is not None or wait else "0", **ask)
+    take(app, Kind.SEMAPHORE, name, "acquired", timeout=timeout, wait=wait, **ask)
 
 
 add_renew(semaphore, Kind.SEMAPHORE, example="koncli semaphore renew load-concurrency --ttl 30m")

@@ -20,12 +20,18 @@ if TYPE_CHECKING:
 
 
 @click.command("status", cls=Verb, example="koncli status barrier extract-complete")
-@click.argument("objects", nargs=-1, required=True, metavar="KIND NAME")
+@click.argument("objects", nargs=-1, metavar="[KIND NAME]")
 @click.option("--wait-for-update", is_flag=True, help="Wait for the next change, then show it.")
 @timeout_option("How long to wait for an update; without it, without end.")
 @pass_app
 def status(app: App, objects: tuple[str, ...], *, wait_for_update: bool, timeout: str | None) -> None:
-    """Show one object; the same as `koncli KIND status NAME`."""
+    """Show one object, as `koncli KIND status NAME` does; without one, or with `all`, a line for each."""
+    if objects in ((), ("all",)):
+        from koncli.get import show
+        from koncli.targets import parse_targets
+
+        show(app, parse_targets(()), None)
+        return
     kind, name = parse_one(objects)
     show_status(app, kind, name, wait_for_update=wait_for_update, timeout=timeout)
 

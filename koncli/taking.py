@@ -27,6 +27,7 @@ from konductor_core.errors import NotFound
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from konductor_core.handles.permits import PermitHandle
     from konductor_core.identity import Kind
 
 force_option = click.option(
@@ -42,13 +43,14 @@ def take(
     *,
     permits: int,
     timeout: str | None,
+    wait: bool = True,
     holder: str | None,
     **ask: Any,  # noqa: ANN401 - the other arguments of the library
 ) -> None:
-    """Acquire, and report it as `word`; a timeout of None waits without end."""
+    """Acquire, and report it as `word`; without a timeout and `wait`, try once."""
     with Waiting(ref(kind, name)) as progress:
-        handle = app.client().permits(ref(kind, name))
-        lease = handle.take(permits, timeout=timeout, holder=holder or app.holder, on_progress=progress, **ask)
+        handle, limit = app.client().permits(ref(kind, name)), app.limit(timeout, wait=wait)
+        lease = handle.take(permits, timeout=limit, holder=holder or app.holder, on_progress=progress, **ask)
     report_grant(app, kind, name, lease, word)
 
 
@@ -81,7 +83,8 @@ def add_renew(group: click.Group, kind: Kind, *, example: str) -> None:
     @pass_app
     def renew(app: App, name: str, ttl: str | None, holder: str | None, token: int | None) -> None:
         """Give a lease a new expiry, counted from now; exit 6 if it is lost."""
-        lease = app.client().permits(ref(kind, name)).renew(holder=holder or app.holder, token=token, ttl=ttl)
+        handle: PermitHandle = getattr(app.client(), kind.key)(name)
+        lease = handle.renew(holder=holder or app.holder, token=token, ttl=ttl)
         report_grant(app, kind, name, lease, "renewed")
 
 
@@ -96,15 +99,22 @@ def add_release(group: click.Group, kind: Kind, name: str, *, word: str, example
     @pass_app
     def release(app: App, name: str, holder: str | None, token: int | None, *, ignore_not_held: bool) -> None:
         who = holder or app.holder
-        try:
-            outcome = str(app.client().permits(ref(kind, name)).release(holder=who, token=token))
-        except NotFound:
-            if not ignore_not_held:
-                raise
-            outcome = "not-held"
+        outcome = give_back(app, kind, name, who, token, ignore_not_held=ignore_not_held)
         report_release(app, kind, name, holder=who, outcome=outcome, word=word, ignore_not_held=ignore_not_held)
 
     release.help = f"{text}\n\nIn a cleanup that may run twice, use --ignore-not-held."
+
+
+def give_back(
+    app: App, kind: Kind, name: str, holder: str, token: int | None = None, *, ignore_not_held: bool = False
+) -> str:
+    """Release, and return which it was; of an object that is absent nothing is held, which may be all right."""
+    try:
+        return str(app.client().permits(ref(kind, name)).release(holder=holder, token=token))
+    except NotFound:
+        if not ignore_not_held:
+            raise
+        return "not-held"
 
 
 def add_force_release(group: click.Group, kind: Kind, *, example: str) -> None:

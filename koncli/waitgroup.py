@@ -9,7 +9,8 @@ import click
 from koncli.app import App, pass_app
 from koncli.kinds import kind_group, ref, report, report_defined
 from koncli.options import verb
-from koncli.parameters import COUNT, HOLDER, label_option, must_exist_option, name_argument, timeout_option
+from koncli.output import message
+from koncli.parameters import COUNT, DURATION, HOLDER, label_option, must_exist_option, name_argument, timeout_option
 from koncli.progress import Waiting
 from koncli.views import Column, View, listener_tables, more, since
 from konductor_core.durations import rfc3339
@@ -44,10 +45,15 @@ def _member_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @verb(waitgroup, "create", example="koncli waitgroup create workers")
 @name_argument(Kind.WAITGROUP)
+@click.option(
+    "--ttl", type=DURATION, metavar="DURATION", help="Accepted for older scripts: it stays until it is deleted."
+)
 @label_option
 @pass_app
-def create(app: App, *, name: str, labels: tuple[tuple[str, str], ...]) -> None:
+def create(app: App, *, name: str, ttl: str | None, labels: tuple[tuple[str, str], ...]) -> None:
     """Create a wait group, or update its labels."""
+    if ttl is not None:
+        message(f"{ref(Kind.WAITGROUP, name)}: --ttl has no effect, it stays until it is deleted")
     report_defined(app, Kind.WAITGROUP, name, app.client().waitgroup(name).define(labels=dict(labels)))
 
 
@@ -117,7 +123,7 @@ def wait(app: App, *, name: str, timeout: str | None, allow_idle: bool, must_exi
         finished = (
             app.client()
             .waitgroup(name)
-            .wait(timeout=timeout, allow_idle=allow_idle, must_exist=must_exist, on_progress=progress)
+            .wait(timeout=app.limit(timeout), allow_idle=allow_idle, must_exist=must_exist, on_progress=progress)
         )
     phase = "Done" if finished.added else "Idle"
     fields: dict[str, object] = {"phase": phase, "added": finished.added, "round": finished.round}

@@ -71,6 +71,11 @@ class AsyncLease:
         self._renewal = _Renewal(self._keep, hold.keys.name) if renewing and hold.ttl_ms else None
 
     @property
+    def ref(self) -> str:
+        """What it is of, like `semaphore/gpu`."""
+        return self._hold.keys.id
+
+    @property
     def holder(self) -> str:
         """Who holds."""
         return self._hold.holder

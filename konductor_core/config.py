@@ -85,7 +85,17 @@ def _switch(value: object, what: str) -> bool:
 
 
 _OUTPUT: Final = _one_of("text", "wide", "json", "yaml", "name")
-_LOG_LEVEL: Final = _one_of("debug", "info", "warning", "error")
+
+
+_LEVEL: Final = _one_of("debug", "info", "warning", "error")
+
+
+def _log_level(value: object, what: str) -> object:
+    return _LEVEL("warning" if value == "warn" else value, what)
+
+
+def _limit(value: object, what: str) -> int:
+    return to_ms(value, what=what)  # type: ignore[arg-type]  # anything else is refused there
 
 
 def _from(variables: str, reader: _Reader) -> dict[str, object]:
@@ -98,12 +108,13 @@ class Settings:
     """What a client needs to know; every value is checked. Times are milliseconds.
 
     `holder` is the base holder, without a suffix. What is set as `redis_…` replaces what the URL has. `min_replicas`
-    replicas must acknowledge a grant. A command that meets a lost connection is tried again `retries` times. `output`,
-    `log_level` and `no_color` are koncli's. `docs/deployments.md` says what each is for.
+    replicas must acknowledge a grant. A command that meets a lost connection is tried again `retries` times.
+    `timeout_ms` ends koncli's waits that have no `--timeout`; `output`, `log_level` and `no_color` are koncli's, too.
+    `docs/deployments.md` says what each is for.
     """
 
     redis_url: str = field(metadata=_from("KONDUCTOR_REDIS_URL", _url), repr=False)
-    namespace: str = field(metadata=_from("KONDUCTOR_NAMESPACE", _namespace))
+    namespace: str = field(metadata=_from("KONDUCTOR_NAMESPACE KONCLI_NAMESPACE", _namespace))
     holder: str = field(metadata=_from("KONDUCTOR_HOLDER KONDUCTOR_HOLDER_ID", _holder))
     redis_username: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_USERNAME", _text))
     redis_password: str | None = field(default=None, metadata=_from("KONDUCTOR_REDIS_PASSWORD", _text), repr=False)
@@ -119,8 +130,9 @@ class Settings:
     connect_timeout_ms: int = field(default=5_000, metadata=_from("KONDUCTOR_CONNECT_TIMEOUT", _duration))
     socket_timeout_ms: int = field(default=10_000, metadata=_from("KONDUCTOR_SOCKET_TIMEOUT", _duration))
     retries: int = field(default=5, metadata=_from("KONDUCTOR_RETRIES", _number(100)))
-    output: str = field(default="text", metadata=_from("KONDUCTOR_OUTPUT", _OUTPUT))
-    log_level: str = field(default="warning", metadata=_from("KONDUCTOR_LOG_LEVEL", _LOG_LEVEL))
+    timeout_ms: int | None = field(default=None, metadata=_from("KONDUCTOR_TIMEOUT", _limit))
+    output: str = field(default="text", metadata=_from("KONDUCTOR_OUTPUT KONCLI_OUTPUT", _OUTPUT))
+    log_level: str = field(default="warning", metadata=_from("KONDUCTOR_LOG_LEVEL KONCLI_LOG_LEVEL", _log_level))
     no_color: bool = field(default=False, metadata=_from("KONDUCTOR_NO_COLOR NO_COLOR", _switch))
 
     @property

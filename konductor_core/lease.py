@@ -62,6 +62,11 @@ class Lease:
         return found or self.__dict__.setdefault("_lost", threading.Event())
 
     @property
+    def ref(self) -> str:
+        """What it is of, like `semaphore/gpu`."""
+        return self._hold.keys.id
+
+    @property
     def holder(self) -> str:
         """Who holds."""
         return self._hold.holder

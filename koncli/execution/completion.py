@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from koncli.execution.release import Release
+from koncli.execution.release import RELEASED, Farewell
 from konductor_core.errors import AlreadyDone, KonductorError, LeaseLost, Unavailable
 from konductor_core.identity import TEXT_MAX
+from konductor_core.leases import Leases
 
 if TYPE_CHECKING:
     from koncli.execution.keeper import Ended
     from konductor_core.handles.once import Run
 
 
-class Completion(Release):
+class Completion(Farewell):
     """Notes how the command ended, in a thread. A command that never ended, or never started, has failed."""
 
-    def __init__(self, run: Run, label: str, result: str | None) -> None:
-        super().__init__(run, label)
+    def __init__(self, run: Run, result: str | None) -> None:
+        super().__init__(Leases([run], run.lost))
         self.run = run
         self.result = result
         self.ended: Ended | None = None
@@ -30,11 +31,11 @@ class Completion(Release):
     @property
     def patience(self) -> float:
         """Seconds in which it must be noted: all that is left of the lease, or it is done again."""
-        return self.lease.expires_in if self.succeeded else super().patience
+        return self.run.expires_in if self.succeeded else super().patience
 
     def check(self) -> None:
         """Raise `Unavailable` if it was done, and could not be noted."""
-        if self.succeeded and self.outcome != "released" and not self.lost:
+        if self.succeeded and self.outcome != RELEASED and not self.lost:
             raise Unavailable(
                 f"{self.label}: the command has succeeded, but that could not be noted ({self.outcome})",
                 hint="another may run it again; koncli once complete notes it, as long as nobody does",
@@ -47,8 +48,8 @@ class Completion(Release):
             else:
                 self.run.fail(str(self.ended or "the run was given up")[:TEXT_MAX])
         except (AlreadyDone, LeaseLost):
-            self.outcome = "expired"
+            self.gone = [self.run.ref]
         except KonductorError as error:
             self.outcome = error
         else:
-            self.outcome = "released"
+            self.outcome = RELEASED

@@ -1,4 +1,4 @@
-"""The keeper: koncli's own process while a command runs. It keeps the lease, and tells the guardian what happens."""
+"""The keeper: koncli's own process while a command runs. It keeps the leases, and tells the guardian what happens."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from koncli.execution.channel import Message
     from konductor_core.lease import Lease
+    from konductor_core.leases import Leases
 
 LONGEST_NAP = 5.0
 """Seconds between two looks at the lease's end, at most; with a TTL of less than a minute, a twelfth of it."""
@@ -95,28 +96,28 @@ class Keeper:
         """For the thread that renews: the lease is gone."""
         os.write(self._waker, b"\0")
 
-    def run(self, lease: Lease, variables: Mapping[str, str], grace: float) -> Ended:
-        """Run the command under the lease, to its end; `grace` are the seconds between TERM and KILL."""
-        ttl = lease.ttl_ms / 1000
+    def run(self, leases: Leases, variables: Mapping[str, str], grace: float) -> Ended:
+        """Run the command under the leases, to its end; `grace` are the seconds between TERM and KILL."""
+        ttl = leases.ttl_ms / 1000
         nap = min(LONGEST_NAP, ttl / 12) if ttl else LONGEST_NAP
         self._grace = grace
         self._listen()
         self._channel.send(
             {
                 "start": dict(variables),
-                "until": self._until(lease),
+                "until": self._until(leases),
                 "grace": grace,
                 "margin": min(1.0, max(0.02, ttl / 20)),
                 "terminal": self._terminal.present,
             }
         )
         while self._ended is None:
-            self._look_at(lease)
+            self._look_at(leases)
             ready, _, _ = select.select([self._channel.fileno(), self._wake], [], [], nap)
             if self._wake in ready:
                 self._pass_on(os.read(self._wake, 4096))
             if self._channel.fileno() in ready:
-                self._hear(lease)
+                self._hear(leases)
         # Ctrl-C may have met the command, and its end the guardian, before it meets us.
         awaited = self._ended.signal == signal.SIGINT and self._terminal.present and not self._interrupted
         if awaited and select.select([self._wake], [], [], GROUP_DELAY)[0]:
@@ -158,19 +159,19 @@ class Keeper:
             if signum:
                 self._channel.send({"signal": signum})
 
-    # ---- the lease
+    # ---- the leases: what is so of the one that ends first is so of all
 
-    def _until(self, lease: Lease) -> float | None:
-        """Return the lease's end by the common clock, rather too early; None without one."""
+    def _until(self, leases: Leases) -> float | None:
+        """Return their end by the common clock, rather too early; None without one."""
         now = clock()
-        left = lease.expires_in
+        left = leases.expires_in
         if left > 0:
             self._end_of_lease = now + left
         return None if left == float("inf") else self._end_of_lease
 
-    def _look_at(self, lease: Lease) -> None:
+    def _look_at(self, leases: Leases) -> None:
         """Tell the guardian of a renewal or a loss, and people of a renewal that is overdue."""
-        left = lease.expires_in
+        left = leases.expires_in
         if left <= 0 and not self._lost:
             self._lost = True
             self._channel.send({"lost": True})
@@ -178,19 +179,19 @@ class Keeper:
             self._take_over()  # the guardian would have killed it long ago: it must have been stopped
         if left <= 0 or left == float("inf"):
             return
-        self._channel.send({"until": self._until(lease)})
-        late = self._grace < left < lease.ttl_ms / 1000 / 2
+        self._channel.send({"until": self._until(leases)})
+        late = self._grace < left < leases.ttl_ms / 1000 / 2
         if late and not self._late:
             self._say(f"the lease could not be renewed yet, {left:.0f}s left; trying on")
-        elif self._late and left > lease.ttl_ms / 1000 / 2:
+        elif self._late and left > leases.ttl_ms / 1000 / 2:
             self._say("the lease is renewed again")
         self._late = late
 
     # ---- the guardian
 
-    def _hear(self, lease: Lease) -> None:
+    def _hear(self, leases: Leases) -> None:
         for message in self._channel.receive():
-            self._obey(message, lease)
+            self._obey(message, leases)
         if not self._channel.open and self._ended is None:
             self._take_over()  # somebody killed the guardian, and with it died the command
 
@@ -199,14 +200,13 @@ class Keeper:
         left = processes.kill_all(lambda: processes.descendants(os.getpid()), _collect, KILL_PATIENCE)
         self._ended = Ended(killed=True, left=left, lost=self._lost or clock() > self._end_of_lease)
 
-    def _obey(self, message: Message, lease: Lease) -> None:
+    def _obey(self, message: Message, leases: Leases) -> None:
         if "started" in message:
             processes.let_go_of_pipes()
         elif "failed" in message:
             self._ended = Ended(code=127, signal=None, failed=message["failed"])
         elif "ending" in message:
-            why = "is lost" if lease.lost.is_set() else "cannot be renewed in time"
-            self._say(f"the lease {why}: ending the command, and killing it in {message['ending']:.1f}s")
+            self._say(f"{_loss(leases)}: ending the command, and killing it in {message['ending']:.1f}s")
         elif "ended" in message and self._ended is None:
             self._ended = Ended(
                 code=message["ended"],
@@ -216,6 +216,13 @@ class Keeper:
                 lost=message["lost"],
                 left=message["left"],
             )
+
+
+def _loss(leases: Leases) -> str:
+    """Return in words which lease is lost, or ends first and cannot be renewed."""
+    first = min(leases, key=lambda lease: lease.expires_in)
+    why = "is lost" if first.lost.is_set() else "cannot be renewed in time"
+    return f"the lease {why}" if len(leases) == 1 else f"the lease on {first.ref} {why}"
 
 
 def _collect() -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from koncli.exec import check_grace, die_of_interrupt, grace_of, leave, variables_of
 from koncli.execution.completion import Completion
+from koncli.execution.ending import die_of_interrupt, leave
 from koncli.execution.keeper import Keeper
 from koncli.execution.program import find_program
+from koncli.execution.terms import check_grace, grace_of, variables_of
 from koncli.kinds import ref
 from koncli.once import report_done
 from koncli.output import message
@@ -28,6 +29,7 @@ def run_once(
     ttl: str | None,
     grace: str | None,
     result: str | None,
+    timeout: str | None,
     **ask: Any,  # noqa: ANN401 - the other options are what begin calls them
 ) -> None:
     """Run the command if nobody has done it, and leave with its exit code; return if it was done by another."""
@@ -36,13 +38,14 @@ def run_once(
     path = find_program(command[0], app.env)
     with Keeper.of(path, command, lambda text: message(f"{label}: {text}")) as keeper:
         try:
-            run = _begin(app, keeper, name, ttl=ttl, **ask)
+            run = _begin(app, keeper, name, ttl=ttl, timeout=app.limit(timeout), **ask)
         except AlreadyDone as error:
             report_done(app, name, error)
             return
-        completion = Completion(run, label, result)
+        completion = Completion(run, result)
+        leases = completion.leases
         try:
-            completion.ended = keeper.run(run, variables_of(app, Kind.ONCE, name, run), grace_of(grace, run, label))
+            completion.ended = keeper.run(leases, variables_of(app, leases), grace_of(grace, leases, label))
         finally:
             keeper.close()
             completion.perform()

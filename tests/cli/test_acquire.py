@@ -1,4 +1,4 @@
-"""`koncli acquire`: several at once, all or none."""
+"""`koncli acquire`, `renew` and `release`: several at once."""
 
 from __future__ import annotations
 
@@ -58,6 +58,50 @@ def test_it_waits_for_all_and_holds_nothing_meanwhile(objects: Cli) -> None:
     other.release()
     assert waiting.end().code == 0
     assert holders(objects) == {"semaphore/s": ["host-1"], "mutex/m": ["host-1"], "rwmutex/r": ["host-1"]}
+
+
+HELD = ("semaphore/s", "mutex/m", "rwmutex/r")
+
+
+def test_what_was_acquired_is_renewed_and_released(objects: Cli) -> None:
+    objects.ok(*ALL, "--ttl", "1m")
+    renewed = objects.ok("renew", *HELD, "--ttl", "2m", "-o", "json").json
+    assert [(each["kind"], each["ttl"]) for each in renewed] == [
+        ("Semaphore", "2m"),
+        ("Mutex", "2m"),
+        ("RWMutex", "2m"),
+    ]
+    assert objects.ok("release", *HELD).out.splitlines() == [f"released {ref}, held by host-1" for ref in HELD]
+    assert holders(objects) == {"semaphore/s": [], "mutex/m": [], "rwmutex/r": []}
+
+
+def test_one_that_is_not_held_does_not_keep_the_others(objects: Cli) -> None:
+    objects.ok(*ALL)
+    objects.k.mutex("m").force_release("host-1")
+    lost = objects("renew", *HELD, "-o", "name")
+    assert (lost.code, lost.out) == (6, "semaphore/s\nrwmutex/r\n")
+    part = objects("release", *HELD, "-o", "json")
+    assert (part.code, [each["outcome"] for each in part.json]) == (4, ["released", "released"])
+    assert '"not-holder"' in part.err
+    again = objects.ok("release", *HELD, "lease/absent", "--ignore-not-held", "-o", "json").json
+    assert {each["outcome"] for each in again} == {"not-held"}
+
+
+@pytest.mark.parametrize("kind", ["mutex", "rwmutex", "once"])
+def test_every_lease_can_be_renewed_by_its_kind(objects: Cli, kind: str) -> None:
+    objects.k.once("o").define()
+    take, name = {"mutex": ("lock", "m"), "rwmutex": ("rlock", "r"), "once": ("begin", "o")}[kind]
+    assert objects(kind, "renew", name).code == 6
+    objects.ok(kind, take, name, "--ttl", "1m")
+    renewed = objects.ok(kind, "renew", name, "--ttl", "3m", "-o", "json").json
+    assert (renewed["holder"], renewed["ttl"]) == ("host-1", "3m")
+
+
+@pytest.mark.parametrize("kind,name", [("mutex", "m"), ("rwmutex", "r")])
+def test_a_lock_can_be_taken_away(objects: Cli, kind: str, name: str) -> None:
+    objects.ok(kind, "lock", name, "--holder", "gone")
+    objects.ok(kind, "force-release", name, "gone")
+    assert objects.k.permits(f"{kind}/{name}").events()[-1].type == "force-released"
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ def test_options_after_the_command_are_its_own(s: Cli) -> None:
     [
         (("true",), "Name it with --semaphore, --lease, --mutex or --rwmutex"),
         (("--semaphore", "s"), "Missing argument"),
-        (("--semaphore", "s", "--semaphore", "t", "true"), "exec holds one object, not semaphore/"),
+        (("--semaphore", "s", "--semaphore", "s=2", "true"), "an object is named twice"),
         (("--semaphore", "s=0", "true"), "permits of --semaphore 0 is out of range"),
         (("--semaphore", "s=x", "true"), "is not a number of permits: use one"),
         (("--semaphore", "S", "true"), "--semaphore 'S' is not valid"),

@@ -4,34 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import yaml
-
-from tests.deploy.rendering import ROOT
-from tests.e2e.cluster import IMAGE, Document, Namespace, environment
+from tests.e2e.cluster import environment
+from tests.e2e.examples import Example
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.e2e.cluster import Document, Namespace
 
-PIPELINE = ROOT / "examples/etl-pipeline"
-PROGRAMS = "etl-programs"
-
-
-def documents(*names: str) -> Iterator[Document]:
-    """Yield the manifests of the example."""
-    for name in names:
-        yield from yaml.safe_load_all((PIPELINE / f"{name}.yaml").read_text(encoding="utf-8"))
-
-
-def with_programs(job: Document) -> Document:
-    """Return a job that can run here: the image has koncli, the other programs come from a ConfigMap."""
-    spec = job["spec"]["template"]["spec"]
-    for container in (*spec.get("initContainers", []), *spec["containers"]):
-        container["image"] = IMAGE
-        container["volumeMounts"] = [*container.get("volumeMounts", []), {"name": "programs", "mountPath": "/programs"}]
-        container["command"] = ["sh", "-c", 'PATH=/programs:$PATH exec "$@"', "--", *container["command"]]
-    programs = {"name": "programs", "configMap": {"name": PROGRAMS, "defaultMode": 0o755}}
-    spec["volumes"] = [*spec.get("volumes", []), programs]
-    return job
+PIPELINE = Example("etl-pipeline")
 
 
 def with_variables(job: Document) -> Document:
@@ -42,19 +21,10 @@ def with_variables(job: Document) -> Document:
     return job
 
 
-def claim() -> Document:
-    """Return the claim of the example, of the cluster's default class and for one node: all that many clusters have."""
-    (found,) = documents("storage")
-    del found["spec"]["storageClassName"]
-    found["spec"]["accessModes"] = ["ReadWriteOnce"]
-    return found
-
-
 def run(namespace: Namespace, jobs: list[Document]) -> None:
     """Run the pipeline to its end."""
-    programs = [path for path in sorted((PIPELINE / "bin").iterdir()) if path.is_file()]
-    namespace("create", "configmap", PROGRAMS, *(f"--from-file={path}" for path in programs))
-    namespace.apply(claim(), *documents("barriers"))
+    PIPELINE.prepare(namespace)
+    namespace.apply(*PIPELINE.documents("barriers"))
     assert len(jobs) == 10
     namespace.apply(*jobs)
     namespace("wait", "--for=condition=Open", "barrier/extract-complete", "--timeout=120s")
@@ -73,12 +43,12 @@ STAGES = ("load-jobs", "transform-jobs", "extract-jobs")
 
 def test_the_ten_jobs_complete_in_three_stages_with_the_connection_referenced_by_hand(namespace: Namespace) -> None:
     namespace("label", "namespace", namespace.name, "konductor.io/enabled-")
-    run(namespace, [with_variables(with_programs(job)) for job in documents(*STAGES)])
+    run(namespace, [with_variables(job) for job in PIPELINE.documents(*STAGES)])
 
 
 def test_in_a_labelled_namespace_they_complete_as_they_are(namespace: Namespace) -> None:
-    run(namespace, [with_programs(job) for job in documents(*STAGES)])
+    run(namespace, list(PIPELINE.documents(*STAGES)))
 
 
 def test_with_annotations_they_complete_without_calling_koncli(namespace: Namespace) -> None:
-    run(namespace, [with_programs(job) for job in documents(*(f"annotated/{stage}" for stage in STAGES))])
+    run(namespace, list(PIPELINE.documents(*(f"annotated/{stage}" for stage in STAGES))))

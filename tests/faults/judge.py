@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import redis
 
+from konductor_core.durations import CLAIM_WINDOW
 from tests.checker import Absence, Rules, check_permits
 from tests.checker_clients import check_barrier, check_beliefs
 from tests.checker_latches import check_completions, check_waitgroup
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
 
     from konductor_core.client import Konductor
 
-__all__ = ["PatientRecorder", "Trial", "say", "wait_until"]
+__all__ = ["BACK_MS", "GHOSTS_MS", "PatientRecorder", "Trial", "say", "wait_until"]
 
+BACK_MS = 5_000
+"""Clients hold again so long after another server took over: one attempt in vain (1 s here), pauses of 2 s at most."""
+GHOSTS_MS = 4 * CLAIM_WINDOW
+"""For waiters whose end was among the lost writes, to be passed over like dead ones: ten at most, several at a time."""
 ONCE_TTL = 0.6
 """Seconds: whoever waits to run what is done once follows a runner that is heard of no more so soon."""
 
