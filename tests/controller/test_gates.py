@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from konductor_core.controller.workloads import Workload
 from konductor_core.errors import WaitTimeout
-from konductor_core.flows import gates, snapshots
 from konductor_core.gates import Fact, Reference
 from konductor_core.identity import Kind
-from konductor_core.keys import ObjectKeys
-from konductor_core.models import Condition, GateSpec
 from tests.controller import pods, workloads
 from tests.controller.api import NAMESPACES
 from tests.controller.stage import Stage, eventually
@@ -47,10 +44,6 @@ async def says(stage: Stage, name: str, *wanted: str) -> None:
 async def is_ready(stage: Stage, name: str, status: str, reason: str) -> None:
     wanted = {"status": status, "reason": reason}
     await eventually(lambda: wanted.items() <= stage.api.condition(G, name, "Ready").items(), f"{name} is {reason}")
-
-
-async def by_hand(stage: Stage, name: str, to: Literal["Open", "Closed", ""]) -> None:
-    await stage.konductor.driver.run(gates.override(ObjectKeys("etl", G, name), to))
 
 
 async def test_a_gate_opens_when_all_hold_and_shows_how_far_it_is(any_server: Server) -> None:
@@ -156,22 +149,21 @@ async def test_what_a_hand_has_done_stays_until_it_is_undone_and_the_conditions_
     async with Stage(any_server.url) as stage, stage.controller():
         await gate(stage, "g", on("Job/j"))
         await says(stage, "g", "does not exist")
-        await by_hand(stage, "g", "Closed")
+        await stage.konductor.gate("g").close()
         await stage.shown("g", G, phase="Closed", override="Closed", verdict="Waiting")
         await gate(stage, "g", on("Job/j"), timeout="1h")
         await stage.shown("g", G, phase="Closed", timeout="1h")
         await workloads.job(stage, "j", "Complete")
         await stage.shown("g", G, phase="Closed", verdict="Open", progress="1/1")
         assert stage.api.condition(G, "g", "Open")["reason"] == "ByHand"
-        await by_hand(stage, "g", "")
+        await stage.konductor.gate("g").auto()
         await stage.shown("g", G, phase="Open", verdict="Open")
         assert "override" not in stage.api.status(G, "g")
 
 
 async def test_a_gate_that_koncli_made_is_looked_at_as_well(any_server: Server) -> None:
     async with Stage(any_server.url) as stage, stage.controller():
-        spec = GateSpec((Condition("Job", "j"),))
-        await stage.konductor.driver.run(gates.define(ObjectKeys("etl", G, "g"), spec, None, "cli"))
+        await stage.konductor.gate("g").define(["job/j"])
         await says(stage, "g", "does not exist")
         await workloads.job(stage, "j", "Complete")
         await stage.shown("g", G, phase="Open")
@@ -192,20 +184,20 @@ async def test_who_waits_has_the_gate_looked_at_again(any_server: Server) -> Non
         async with stage.controller():
             await gate(stage, "g", on("Job/j"))
             await says(stage, "g", "does not exist")
-        keys = ObjectKeys("etl", G, "g")
+        g = stage.konductor.gate("g")
 
         async def is_asked_for() -> bool:
             with suppress(WaitTimeout):
-                await stage.konductor.driver.run(gates.wait(keys, 0))
-            return (await stage.konductor.driver.run(snapshots.read_gate(keys))).asked_ms is not None
+                await g.wait(timeout=0)
+            return (await g.status()).asked_ms is not None
 
         async def is_answered() -> bool:
-            return not (await stage.konductor.driver.run(snapshots.read_gate(keys))).asked_ms
+            return (await g.status()).asked_ms is None
 
         await eventually(is_asked_for, "a look is asked for, once the last one was long ago")
         async with stage.controller():
             await eventually(is_answered, "it was looked at, though nothing has changed")
-            waiting = asyncio.create_task(stage.konductor.driver.run(gates.wait(keys, None)))
+            waiting = asyncio.create_task(g.wait())
             await stage.shown("g", G, waiting=1)
             await workloads.job(stage, "j", "Complete")
             assert (await asyncio.wait_for(waiting, 10)).summary == "open: 1/1 met"
@@ -217,20 +209,21 @@ async def test_gates_that_redis_has_lost_are_as_they_were(any_server: Server) ->
         await gate(stage, "decided", on("Job/done"))
         await stage.shown("decided", G, phase="Open")
         await workloads.remove_job(stage, "done")
-        hands: dict[str, Literal["Open", "Closed", ""]] = {"opened": "Open", "closed": "Closed", "left": ""}
-        for name, to in hands.items():
+        for name in ("opened", "closed", "left"):
             await gate(stage, name, on("Job/j"), timeout="1h")
             await says(stage, name, "does not exist")
-            await by_hand(stage, name, to)
-            await stage.shown(name, G, phase=to or "Waiting")
-        before = {name: stage.api.status(G, name) for name in ("decided", *hands)}
+        await stage.konductor.gate("opened").open()
+        await stage.konductor.gate("closed").close()
+        await stage.shown("opened", G, phase="Open")
+        await stage.shown("closed", G, phase="Closed")
+        before = {name: stage.api.status(G, name) for name in ("decided", "opened", "closed", "left")}
         with any_server.client() as admin:
             admin.flushall()
         await eventually(lambda: all_there(stage, before), "all are back")
         for name, status in before.items():
-            found = await stage.konductor.driver.run(snapshots.read_gate(ObjectKeys("etl", G, name)))
+            found = (await stage.konductor.gate(name).status()).to_dict()
             same = {"phase", "verdict", "override", "epoch", "createdAt", "deadline", "openedAt", "checks", "met"}
-            assert {each: found.to_dict().get(each) for each in same} == {each: status.get(each) for each in same}
+            assert {each: found.get(each) for each in same} == {each: status.get(each) for each in same}
         await workloads.job(stage, "j", "Complete")
         await stage.shown("left", G, phase="Open")
         await stage.shown("closed", G, phase="Closed", verdict="Open")
