@@ -31,6 +31,7 @@ __all__ = [
     "deployment_fact",
     "fact_of",
     "forbidden",
+    "is_news",
     "job_fact",
     "judge",
     "may_look",
@@ -115,6 +116,12 @@ def judge(spec: GateSpec, namespace: str, facts: Mapping[Reference, Fact]) -> Ve
     if failed:
         return Verdict("Failed", met, _listed(failed), tuple(checks))
     return Verdict("Waiting" if missing or not checks else "Open", met, _listed(missing), tuple(checks))
+
+
+def is_news(status: GateStatus, verdict: Verdict) -> bool:
+    """Return whether a verdict is another than the gate shows, or somebody waits to hear that it was looked at."""
+    shown = (status.verdict, status.met, status.reason or "", status.checks)
+    return status.asked_ms is not None or shown != (verdict.phase, verdict.met, verdict.reason, verdict.checks)
 
 
 def _check(condition: Condition, reference: Reference, fact: Fact | None, home: str) -> tuple[Check, bool]:

@@ -14,7 +14,7 @@ from konductor_core.controller.agenda import Agenda
 from konductor_core.controller.cluster import ApiUnavailable
 from konductor_core.controller.view import Key
 from konductor_core.errors import Unavailable
-from konductor_core.gates import FACTS, Reference, fact_of, forbidden, judge, may_look, references
+from konductor_core.gates import FACTS, Reference, fact_of, forbidden, is_news, judge, may_look, references
 from konductor_core.identity import Kind
 from konductor_core.models import GateStatus
 from konductor_core.projection import Problem
@@ -146,7 +146,7 @@ class Gating:
             verdict = await self._judge(status, self._seen)
             if verdict.phase != "Waiting":
                 verdict = await self._judge(status, self._asked_for)
-            if _is_news(status, verdict):
+            if is_news(status, verdict):
                 await self._store.evaluate(status, verdict)
 
     async def _judge(self, status: GateStatus, look: Callable[[Reference], Awaitable[Fact | None]]) -> Verdict:
@@ -182,9 +182,3 @@ class Gating:
         ask = {"Pod": self._cluster.pod, "Job": self._cluster.job, "Deployment": self._cluster.deployment}
         body = await ask[reference.type](reference.namespace, reference.name)
         return None if body is None else FACTS[reference.type](body)
-
-
-def _is_news(status: GateStatus, verdict: Verdict) -> bool:
-    """Whether a verdict is another than the gate shows, or somebody waits to hear that it was looked at."""
-    shown = (status.verdict, status.met, status.reason or "", status.checks)
-    return status.asked_ms is not None or shown != (verdict.phase, verdict.met, verdict.reason, verdict.checks)

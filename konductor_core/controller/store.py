@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from konductor_core.flows.barriers import Arrived
     from konductor_core.flows.imports import Remains
     from konductor_core.flows.objects import Defined
-    from konductor_core.flows.steps import Flow
     from konductor_core.flows.upkeep import Latch, Life
     from konductor_core.flows.waitgroups import Counted
     from konductor_core.gates import Verdict
@@ -70,7 +69,7 @@ class Store:
     async def glance(self, key: Key) -> Status | None:
         """Return a snapshot with one holder at most, and with hardly any of its other lists, or None."""
         with suppress(NotFound):
-            return cast("Status", await self.driver.run(_glance(key)))
+            return cast("Status", await self.driver.run(snapshots.glance(_keys(key))))
         return None
 
     async def evaluate(self, status: GateStatus, verdict: Verdict) -> bool:
@@ -175,18 +174,6 @@ class Store:
         The same `request` within a minute is answered as it was first, and the same arrival counts once.
         """
         return await self.driver.run(upkeep.arrive_once(_keys(key), arrival, request))
-
-
-def _glance(key: Key) -> Flow[Any]:
-    match key.kind:
-        case Kind.BARRIER:
-            return snapshots.read_barrier(_keys(key), 0)
-        case Kind.WAITGROUP:
-            return snapshots.read_waitgroup(_keys(key), 0)
-        case Kind.GATE:
-            return snapshots.READERS[key.kind](_keys(key))
-        case _:
-            return snapshots.read_permits(_keys(key), 1, 0)
 
 
 def _keys(key: Key) -> ObjectKeys:
