@@ -149,10 +149,11 @@ class BarrierModel:
         self.life = Life(self.now)
 
     def delete(self) -> bool:
-        existed = self.life is not None
+        if self.life is None:
+            return False
         self.life = None
         self.waiters.clear()
-        return existed
+        return True
 
     def look(self) -> None:
         """Read the barrier."""

@@ -58,10 +58,11 @@ class WaitGroupModel:
         self.life = Round()
 
     def delete(self) -> bool:
-        existed = self.life is not None
+        if self.life is None:
+            return False
         self.life = None
         self.waiters.clear()
-        return existed
+        return True
 
     def add(self, request: str, member: str, count: int) -> Answer:
         return self._once(request, lambda life: self._add(life, member, count))
