@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("koncli.status:status", "Show one object."),
     "events": ("koncli.events:events", "Print what happened to objects."),
     "exec": ("koncli.exec:exec_", "Run a command while holding permits."),
+    "explain": ("koncli.explain:explain", "Say why something waits."),
     "top": ("koncli.top:top", "Show objects, holders, waiters and events, live."),
     "doctor": ("koncli.doctor:doctor", "Check that Redis is what Konductor needs."),
     "local": ("koncli.local.cli:local", "Run manifests on this machine."),

@@ -11,7 +11,7 @@ from konductor_core.async_lease import Acquiring, withdrawn_if_cancelled
 from konductor_core.async_leases import AsyncLeases
 from konductor_core.config import Settings
 from konductor_core.drivers.aio import AsyncDriver
-from konductor_core.flows import objects
+from konductor_core.flows import objects, scenes
 from konductor_core.flows.leases import Hold
 from konductor_core.handles.async_barrier import AsyncBarrier
 from konductor_core.handles.async_latches import AsyncGate, AsyncWaitGroup
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from konductor_core.async_lease import AsyncLease
+    from konductor_core.explaining.explanation import Explanation
     from konductor_core.handles.base import Notify
     from konductor_core.identity import Kind
     from konductor_core.verbs import Duration
@@ -133,6 +134,12 @@ class AsyncKonductor:
     async def objects(self, kind: Kind | None = None) -> list[tuple[Kind, str]]:
         """Return kind and name of every object of the namespace, sorted."""
         return await self.driver.run(objects.list_objects(self.namespace, kind))
+
+    async def explain(self, what: str) -> Explanation:
+        """Explain why something waits; see `Konductor.explain`."""
+        from konductor_core.explaining.explanation import explain, ref_of
+
+        return explain(await self.driver.run(scenes.read_scene(self.namespace, ref_of(what))), what)
 
     async def close(self) -> None:
         """Close all connections."""

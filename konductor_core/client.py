@@ -9,7 +9,7 @@ from konductor_core import identity, keys
 from konductor_core.amounts import leased_object
 from konductor_core.config import Settings
 from konductor_core.drivers.sync import Driver
-from konductor_core.flows import objects
+from konductor_core.flows import objects, scenes
 from konductor_core.flows.leases import Hold
 from konductor_core.handles.barrier import Barrier
 from konductor_core.handles.latches import Gate, WaitGroup
@@ -25,6 +25,7 @@ from konductor_core.verbs import BarrierVerbs, Caller
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
+    from konductor_core.explaining.explanation import Explanation
     from konductor_core.handles.base import Notify
     from konductor_core.identity import Kind
     from konductor_core.lease import Lease
@@ -129,6 +130,16 @@ class Konductor:
     def objects(self, kind: Kind | None = None) -> list[tuple[Kind, str]]:
         """Return kind and name of every object of the namespace, sorted."""
         return self.driver.run(objects.list_objects(self.namespace, kind))
+
+    def explain(self, what: str) -> Explanation:
+        """Explain why something waits: an object as `kind/name`, or what a pod or holder waits for.
+
+        Its `to_dict()` is the JSON of `koncli explain`. Reads all objects of the namespace, up to 2,000. Raises
+        `NotFound` for a name that nobody holds, waits or has arrived under.
+        """
+        from konductor_core.explaining.explanation import explain, ref_of
+
+        return explain(self.driver.run(scenes.read_scene(self.namespace, ref_of(what))), what)
 
     def nudges(self, interval: float = 1.0) -> Generator[tuple[Kind, str] | None]:
         """Yield each object as it changes, and None after every `interval` seconds without a change.

@@ -13,6 +13,7 @@ from konductor_core.durations import rfc3339
 from konductor_core.models.barrier import BarrierStatus
 from konductor_core.models.gate import GateStatus
 from konductor_core.models.lease import LeaseStatus
+from konductor_core.models.once import OnceStatus
 from konductor_core.models.permits import PermitStatus
 from konductor_core.models.semaphore import SemaphoreStatus
 from konductor_core.models.waitgroup import WaitGroupStatus
@@ -131,6 +132,10 @@ def _conditions(status: Status) -> list[_Condition]:
         case SemaphoreStatus():
             free = f"{status.available} of {status.spec.permits} permits are free."
             return [_Condition("Available", holds=status.available > 0, reason=status.phase, message=free)]
+        case OnceStatus():
+            runner = f"{status.executor} runs it." if status.executor else "Nobody runs it."
+            done = f"Done by {status.executor}." if status.phase == "Done" else runner
+            return [_Condition("Done", holds=status.phase == "Done", reason=status.phase, message=done)]
         case PermitStatus():
             who = f"Held by {status.first.holder}." if status.holders_total == 1 and status.first else ""
             held = who or (f"Held by {status.holders_total} holders." if status.holders_total else "Nobody holds it.")

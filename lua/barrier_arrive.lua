@@ -5,7 +5,6 @@
 -- GUARANTEE: an id counts once a cycle; a retry answers as the first call did; an acknowledged arrival stays.
 --@include lib/codes
 --@include lib/barrier
-local CYCLES_LIMIT = 10000
 
 local request, id = ARGV[1], ARGV[2]
 local object = latch()
@@ -24,17 +23,7 @@ local function count_arrival()
   elseif object.state.phase == 'Open' and arrived(object) >= number(object, 'expected') then
     return repeated(OPEN)
   end
-  call('ZADD', object.arrivals, text(NOW), id)
-  record(object, 'arrived', id, '', text(arrived(object)), 'cycle=' .. object.state.cycle)
-  if is_cyclic(object) then
-    call('ZADD', object.cycles, object.state.cycle, id)
-    if call('ZCARD', object.cycles) > CYCLES_LIMIT then
-      call('ZREMRANGEBYRANK', object.cycles, 0, 0)
-    end
-    if arrived(object) == 1 then
-      set_deadline(object)
-    end
-  end
+  add_arrival(object, id)
   return ARRIVED
 end
 

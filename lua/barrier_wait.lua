@@ -2,7 +2,8 @@
 -- KEYS: dirty index meta waiters events arrivals cycles
 -- ARGV: request holder cycle epoch who
 -- REPLY: code next_change_ms epoch cycle arrived target deadline_ms reason
--- GUARANTEE: a waiter that subscribed before this call misses nothing after it.
+-- GUARANTEE: a waiter that subscribed before this call misses nothing after it; one that is bound to an epoch has
+-- GUARANTEE: arrived in it, and arrives again where a failover has lost its arrival, or the cycle it arrived in.
 --@include lib/codes
 --@include lib/barrier
 
@@ -25,10 +26,23 @@ local function awaited()
 end
 
 local wanted = awaited()
+
+local function arrive_again()
+  local current = tonumber(object.state.cycle)
+  if object.state.phase == 'Waiting' and wanted >= current and not call('ZSCORE', object.arrivals, holder) then
+    wanted = current
+    add_arrival(object, holder)
+    open_if_complete(object)
+  end
+end
+
 local function answer()
   if epoch ~= '' and epoch ~= object.epoch then
     return RESET
-  elseif number(object, 'lastcycle') >= wanted then
+  elseif epoch ~= '' then
+    arrive_again()
+  end
+  if number(object, 'lastcycle') >= wanted then
     return OPEN
   elseif object.state.phase == 'Failed' then
     return FAILED

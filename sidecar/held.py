@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from konductor_core.durations import HEARTBEAT
 from konductor_core.errors import KonductorError, LeaseLost, NotFound
 from konductor_core.flows.leases import Released, lost_detail
-from sidecar.clock import boot_id, boot_ms, until
+from sidecar.clock import boot_ms, until
 from sidecar.say import message
 from sidecar.volume import HELD, LOST, RELEASED, Grant, Volume, as_grant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from konductor_core.aio import AsyncKonductor
     from konductor_core.async_lease import AsyncLease
+    from konductor_core.handles.async_once import AsyncRun
+    from konductor_core.handles.async_permits import AsyncPermitHandle
 
 __all__ = ["Held", "Ledger"]
+
+T = TypeVar("T")
 
 CALL: Final = 5.0
 """Seconds that one call to Redis is given on which the pod's containers do not wait."""
@@ -57,6 +61,11 @@ class Ledger:
         self._pod_uid = pod_uid
         self._on_lost = on_lost
 
+    def _handle(self, target: str) -> AsyncPermitHandle:
+        """Return the handle of what a lease is of: permits, a lock, or a once that is run."""
+        kind, _, name = target.partition("/")
+        return cast("AsyncPermitHandle", getattr(self.k, kind)(name))
+
     @property
     def held(self) -> list[Held]:
         """What is held at present."""
@@ -76,7 +85,7 @@ class Ledger:
         left = await self._confirm(grant)
         if left <= 0 and grant.shown and not self.volume.has("started"):
             grant, left = await self._acquire_anew(grant)
-        lease = self.k.permits(grant.object).adopt(
+        lease = self._handle(grant.object).adopt(
             grant.holder, grant.token, grant.permits, ttl=grant.ttl_ms / 1000, expires_in=left, on_lost=self._note
         )
         self.entries.append(Held(grant, lease, looked_ms=boot_ms()))
@@ -85,17 +94,17 @@ class Ledger:
         """Return the seconds that a lease surely lasts: what Redis says, or while it is away what the grant says."""
         try:
             async with asyncio.timeout(CALL):
-                return (await self.k.permits(grant.object).renew(grant.holder, grant.token)).expires_in
+                return (await self._handle(grant.object).renew(grant.holder, grant.token)).expires_in
         except LeaseLost:
             return 0.0
         except (KonductorError, TimeoutError) as error:
             message(f"{grant.object}: {str(error) or 'no answer in time'}; trying on until the lease ends")
-            return _seconds_left(grant)
+            return grant.seconds_left()
 
     async def _acquire_anew(self, grant: Grant) -> tuple[Grant, float]:
         message(f"{grant.object}: the lease ended before the pod's own containers began; acquiring it again")
         ttl = grant.ttl_ms / 1000 or None
-        lease = await self.k.permits(grant.object).take(grant.permits, ttl, holder=grant.holder)
+        lease = await self._handle(grant.object).take(grant.permits, ttl, holder=grant.holder)
         grant = as_grant(grant.object, lease)
         self.volume.show(grant, HELD)
         return grant, lease.expires_in
@@ -103,7 +112,7 @@ class Ledger:
     async def acquire(self, target: str, permits: int, *, holder: str | None, renew: bool, **ask: Any) -> Held:  # noqa: ANN401
         """Acquire permits of `semaphore/x` for one of the pod's containers, which asked through the API."""
         known = self.find(target, holder)
-        handle, renewing = self.k.permits(target), renew and known is None
+        handle, renewing = self._handle(target), renew and known is None
         lease = await handle.take(permits, holder=holder, renew=renewing, on_lost=self._note, **ask)
         grant = replace(as_grant(target, lease), shown=False)
         if known is None:
@@ -185,7 +194,7 @@ class Ledger:
 
         A renewal that nobody waited for any more may have reached Redis all the same: what it prolonged is given back.
         """
-        handle, detail = self.k.permits(grant.object), lost_detail(reason, self._pod_uid)
+        handle, detail = self._handle(grant.object), lost_detail(reason, self._pod_uid)
         with suppress(KonductorError, TimeoutError):
             async with asyncio.timeout(CALL):
                 with suppress(NotFound):  # what is absent has no history either
@@ -193,6 +202,18 @@ class Ledger:
                     await handle.report_lost(grant.holder, grant.token, detail)
             self._unheard.remove((grant, reason))
             self.save()
+
+    async def finish(self, held: Held, end: Callable[[AsyncRun], Awaitable[T]]) -> T:
+        """Complete or fail a run, and hold it no more. Raises what that raises; it can be tried again until it ends."""
+        try:
+            result = await end(cast("AsyncRun", held.lease))
+        except KonductorError:
+            held.renewing = False  # by anybody, from now on
+            raise
+        held.state = RELEASED
+        self.entries.remove(held)
+        self.save()
+        return result
 
     async def release(self, held: Held) -> Released:
         """Give a lease back; says what became of it. Raises `Unavailable`."""
@@ -224,14 +245,8 @@ class Ledger:
             message(f"{grant.object}: {unsaid if task in late else task.exception() or task.result()}")
 
     async def _release_unseen(self, grant: Grant) -> Released:
-        outcome = await self.k.permits(grant.object).release(grant.holder, grant.token)
+        outcome = await self._handle(grant.object).release(grant.holder, grant.token)
         if grant.shown:
             with suppress(OSError):
                 self.volume.show_state(grant, RELEASED)
         return outcome
-
-
-def _seconds_left(grant: Grant) -> float:
-    if grant.until_ms is None:
-        return float("inf")
-    return max(0.0, (grant.until_ms - boot_ms()) / 1000) if grant.boot == boot_id() else 0.0

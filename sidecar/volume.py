@@ -64,6 +64,14 @@ class Grant:
         """The object's name."""
         return self.object.partition("/")[2]
 
+    def seconds_left(self) -> float:
+        """For how long it surely lasts by the node's clock; 0 after a restart of the node, infinite without an end."""
+        from sidecar.clock import boot_id, boot_ms
+
+        if self.until_ms is None:
+            return float("inf")
+        return max(0.0, (self.until_ms - boot_ms()) / 1000) if self.boot == boot_id() else 0.0
+
 
 def as_grant(name: str, lease: Lease | AsyncLease) -> Grant:
     """Return what the volume keeps of a lease of the object `semaphore/x`."""

@@ -42,6 +42,8 @@ class Rules:
     late_ms: int = 200
     script_ms: int = 2
     """How long one script may take: its events, and a waiter's age as it and as its events see it, differ by that."""
+    several: bool = False
+    """Whether requests name other objects too: then one history does not tell whose turn it is."""
     away: Mapping[str, list[Absence]] = field(default_factory=dict)
 
 
@@ -124,7 +126,7 @@ class _State:
 
     def _check_idle(self, event: Event) -> None:
         """Between two moments nothing may be left to do but wait for time to pass, or to notice that it has."""
-        for moment in (self._now, event.at_ms - self.rules.late_ms):
+        for moment in (self._now, event.at_ms - self.rules.late_ms) if not self.rules.several else ():
             for waiter in self._queue.values() if self._now <= moment else ():
                 first = all(
                     waiter.goes_before(other, around)
@@ -165,7 +167,7 @@ class _State:
             self._wrong(event, f"the permits came {late} ms late")
 
     def _check_turn(self, event: Event, waiter: _Waiter | None) -> None:
-        for other in self._queue.values():
+        for other in self._queue.values() if not self.rules.several else ():
             if waiter and any(waiter.goes_before(other, around) for around in self._around(event.at_ms)):
                 continue
             young = event.at_ms - self.rules.script_ms < other.aged_ms

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.checker_clients import Line
     from tests.history import Event
 
-__all__ = ["check_completions", "check_waitgroup"]
+__all__ = ["check_completions", "check_history", "check_waitgroup"]
 
 
 def check_completions(events: Iterable[Event], lines: Iterable[Line]) -> list[str]:
@@ -38,12 +38,22 @@ def check_waitgroup(events: Iterable[Event], lines: Iterable[Line]) -> list[str]
     never below zero; a round ends each time that it comes to zero, and then only; every acknowledged add and done is
     there, and none that nobody asked for; nobody was told of an end that was none.
     """
+    state = _played(events)
+    return state.violations + _check_told(list(lines), state)
+
+
+def check_history(events: Iterable[Event]) -> list[str]:
+    """Return what is wrong with a wait group's whole history alone."""
+    return _played(events).violations
+
+
+def _played(events: Iterable[Event]) -> _State:
     state = _State()
     for event in events:
         state.play(event)
     if state.is_ending:
         state.violations.append("at the end the counter has come to zero, and the round did not end")
-    return state.violations + _check_told(list(lines), state)
+    return state
 
 
 class _State:

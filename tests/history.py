@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
+
+import redis
 
 from tests.servers import until
 
-if TYPE_CHECKING:
-    import redis
-
-__all__ = ["Event", "Recorder", "server_ms", "stream_of"]
+__all__ = ["Event", "PatientRecorder", "Recorder", "server_ms", "stream_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +113,14 @@ class Recorder:
             stream = name.decode()
             self._events[stream] += [Event.of(entry, fields) for entry, fields in rows]
             self._last[stream] = rows[-1][0]
+
+
+class PatientRecorder(Recorder):
+    """A recorder that sits out what happens to its own connection."""
+
+    def _follow(self) -> None:
+        while not self._ending.is_set():
+            try:
+                self._read()
+            except (redis.RedisError, OSError):
+                self._ending.wait(0.01)

@@ -48,6 +48,15 @@ class _Link:
             writer.transport.abort()
 
 
+async def _abort(*writers: asyncio.StreamWriter) -> None:
+    """Close connections at once, and wait until the loop has: it may end soon."""
+    for writer in writers:
+        writer.transport.abort()
+    for writer in writers:
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
 class Proxy:
     """A running proxy; all methods may be called from any thread. `heal` ends whatever goes on."""
 
@@ -66,7 +75,6 @@ class Proxy:
         self._storm: tuple[random.Random, tuple[float, ...]] | None = None
         self._frozen = False
         self._refusing = False
-        self._refused: list[asyncio.StreamWriter] = []
 
     @property
     def url(self) -> str:
@@ -168,18 +176,15 @@ class Proxy:
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refusing:
-            writer.transport.abort()
-            self._refused.append(writer)
+            await _abort(writer)
             return
         try:
             from_server, to_server = await asyncio.open_unix_connection(self._upstream, limit=CHUNK)
         except OSError:
-            writer.transport.abort()
+            await _abort(writer)
             return
         link = _Link(writer, to_server)
-        if not self._frozen:
-            link.flowing.set()
-        self._links.add(link)
+        self._admit(link)
         pumps = [
             asyncio.ensure_future(self._pump(link, reader, self._forward)),
             asyncio.ensure_future(self._pump(link, from_server, self._reply)),
@@ -189,8 +194,15 @@ class Proxy:
         finally:
             for pump in pumps:
                 pump.cancel()
-            link.cut()
             self._links.discard(link)
+            await _abort(link.client, link.server)
+
+    def _admit(self, link: _Link) -> None:
+        if self._refusing:
+            link.cut()
+        if not self._frozen:
+            link.flowing.set()
+        self._links.add(link)
 
     @staticmethod
     async def _pump(
@@ -241,13 +253,11 @@ class Proxy:
         ]
         self._ready.set()
         await self._stop.wait()
-        for server in servers:
+        self._refuse()
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:  # one that was being accepted begins another
+            await asyncio.gather(*others, return_exceptions=True)
+        for server in servers:  # what a closed server is still accepting would never be closed
             server.close()
-        self._cut_all()
-        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)
-        for writer in self._refused:  # a transport is closed by the loop, which ends here
-            with suppress(OSError):
-                await writer.wait_closed()
 
     def __enter__(self) -> Self:
         self._thread.start()

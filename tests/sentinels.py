@@ -76,6 +76,13 @@ class SentinelSet:
             client.execute_command("SENTINEL", "FAILOVER", SERVICE)
         self.await_other_master(before)
 
+    def sever(self) -> None:
+        """Let the replicas have all that was written up to now, and nothing of what the master takes from now on."""
+        with self.master.client() as client:
+            client.execute_command("WAIT", len(self.servers) - 1, 5_000)
+            client.execute_command("ACL", "SETUSER", "default", "-psync", "-sync", "-replconf")
+            client.execute_command("CLIENT", "KILL", "TYPE", "replica")
+
     def await_other_master(self, before: Server, timeout: float = 20.0) -> None:
         """Return once another server than `before` is the master, and knows it."""
         until(
@@ -83,6 +90,15 @@ class SentinelSet:
             "a replica took over",
             timeout=timeout,
         )
+
+    def await_whole(self) -> None:
+        """Return once all replicas follow the master: a busy machine may have made the Sentinel replace it before."""
+
+        def follows(server: Server, master: Server) -> bool:
+            mine = role(server)
+            return mine[0] == "slave" and (mine[2], mine[3]) == (master.port, "connected")
+
+        until(lambda: all(follows(server, self.master) for server in self.replicas), "replicas follow", timeout=40)
 
     def _is_whole(self) -> bool:
         with self.sentinel.client(decode_responses=True) as client:

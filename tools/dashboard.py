@@ -9,6 +9,8 @@ from typing import Any, Final
 __all__ = ["PANELS", "Panel", "dashboard"]
 
 _OBJECT: Final = '{namespace=~"$namespace",name=~"$name"}'
+_SHOWS: Final = "semaphore_permits|barrier_expected|waitgroup_counter|(lease|mutex|rwmutex|once)_holders"
+"""A metric of each kind, as a pattern: whose namespaces and names can be chosen."""
 _WIDTH: Final = 24
 _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 
@@ -34,6 +36,11 @@ def _quantile(part: str, metric: str) -> str:
 
 
 _NAMED: Final = "{{namespace}}/{{name}}"
+
+
+def _of_each(part: str, *kinds: str) -> dict[str, str]:
+    return {f"{kind} {_NAMED}": _of(f"{kind}_{part}") for kind in kinds}
+
 
 PANELS: Final = (
     Panel("Active replica", {"{{pod}}": "konductor_active"}, kind="stat", width=6, height=4),
@@ -73,6 +80,16 @@ PANELS: Final = (
     Panel(
         "Barriers: open and failed",
         {"open": f"sum({_of('barrier_open')})", "failed": f"sum({_of('barrier_failed')})"},
+    ),
+    Panel("Leases and locks: held", _of_each("holders", "lease", "mutex", "rwmutex")),
+    Panel("Leases and locks: waiting", _of_each("waiting", "lease", "mutex", "rwmutex")),
+    Panel(
+        "Onces",
+        {
+            "done": f"sum({_of('once_done')})",
+            "running": f"sum({_of('once_holders')})",
+            "failed runs": f"sum({_of('once_failures_total')})",
+        },
     ),
     Panel("Wait groups: not done yet", {_NAMED: _of("waitgroup_counter")}, width=12),
     Panel("Wait groups: waiting", {_NAMED: _of("waitgroup_waiting")}, width=12),
@@ -137,7 +154,7 @@ def _datasource() -> dict[str, Any]:
 
 def _variable(label: str) -> dict[str, Any]:
     """Return a choice among the values of a label; names are those of the chosen namespaces."""
-    every = '__name__=~"konductor_(semaphore_permits|barrier_expected|waitgroup_counter)"'
+    every = f'__name__=~"konductor_({_SHOWS})"'
     chosen = ',namespace=~"$namespace"' if label == "name" else ""
     return {
         "name": label,

@@ -89,6 +89,7 @@ class Process:
     _control: int | None
     _status: int
     _exit: asyncio.Task[Exit] = field(init=False)
+    _told: bool = field(init=False, default=False)
 
     @classmethod
     async def start(cls, launch: Launch, on_lines: Callable[[list[str]], None]) -> Process:
@@ -140,8 +141,10 @@ class Process:
                 os.write(self._control, bytes([number]))
 
     async def stop(self, grace_ms: int) -> Exit:
-        """TERM, then KILL after the grace."""
-        self.signal(signal.SIGTERM)
+        """TERM, which comes once however often this is called, then KILL after the grace."""
+        if not self._told:  # a second one could end a program in the midst of its tidying up
+            self._told = True
+            self.signal(signal.SIGTERM)
         done, _ = await asyncio.wait([self._exit], timeout=grace_ms / 1000)
         return self._exit.result() if done else await self.kill()
 

@@ -10,10 +10,11 @@ from koncli.output import PHASE_COLORS
 from koncli.screen.layout import ALERT, DIM, HEADER, Column, Line, Section, Span
 from koncli.views import view_of
 from konductor_core.durations import MINUTE, SECOND, about, rfc3339
-from konductor_core.models import PermitStatus
+from konductor_core.models import PermitStatus, Waiter
 
 if TYPE_CHECKING:
     from koncli.screen.board import Happened, Picture, Seen
+    from konductor_core.models import Status
 
 EVENT_COLORS = {
     "failed": "red",
@@ -33,7 +34,7 @@ def head(picture: Picture, now: float) -> list[Line]:
         for number, what in (
             (len(picture.objects), "object"),
             (sum(status.holders_total for status in leases), "holder"),
-            (sum(seen.status.waiting for seen in picture.objects if hasattr(seen.status, "waiting")), "waiter"),
+            (sum(_waiting(seen.status) for seen in picture.objects), "waiter"),
         )
     )
     newest = max(picture.objects, key=lambda seen: seen.at, default=None)
@@ -105,16 +106,19 @@ def _waiters(picture: Picture, now: float) -> Section:
         Column("PRIORITY", drop=2),
         Column("SINCE"),
     )
-    rows, total = [], 0
+    rows = []
     for seen in picture.objects:
-        if not isinstance(seen.status, PermitStatus):
-            continue
-        total += seen.status.waiting
         at_ms = seen.now_ms(now)
-        for each in seen.status.waiters:
-            numbers = (Span(str(part)) for part in (each.position, each.mode or each.permits, each.priority))
+        for each in (*getattr(seen.status, "waiters", ()), *getattr(seen.status, "listeners", ())):
+            facts = (each.position, each.mode or each.permits, each.priority) if isinstance(each, Waiter) else "---"
+            numbers = (Span(str(fact)) for fact in facts)
             rows.append((Span(each.holder), Span(_ref(seen)), *numbers, Span(_round(at_ms - each.since_ms))))
-    return Section(columns, rows, total)
+    return Section(columns, rows, sum(_waiting(seen.status) for seen in picture.objects))
+
+
+def _waiting(status: Status) -> int:
+    """Return how many wait for an object: in its queue, and until it opens."""
+    return int(getattr(status, "waiting", 0)) + int(getattr(status, "listening", 0))
 
 
 def _events(picture: Picture) -> Section:

@@ -14,11 +14,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from konductor_core.amounts import LEASED
+from konductor_core.identity import Kind
 from konductor_core.models import (
     SPECS,
     BarrierStatus,
     GateStatus,
     LeaseStatus,
+    OnceStatus,
     PermitStatus,
     SemaphoreStatus,
     WaitGroupStatus,
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
     from konductor_core.controller.cluster import Rule
     from konductor_core.controller.view import Key
-    from konductor_core.identity import Kind
     from konductor_core.models.objects import Status
 
 __all__ = ["Metrics"]
@@ -37,6 +38,7 @@ __all__ = ["Metrics"]
 LABELS: Final = ("namespace", "name")
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+_LEASED: Final = (*LEASED, Kind.ONCE)
 _LEASED_GAUGES: Final = {
     "holders": "Leases that are held.",
     "waiting": "Requests that are queued.",
@@ -52,13 +54,15 @@ _LEASED_COUNTERS: Final = {
 _GAUGES: Final = {
     "semaphore_permits": "Permits of a semaphore.",
     "semaphore_in_use": "Permits that are held.",
-    **{f"{kind.key}_{name}": text for kind in LEASED for name, text in _LEASED_GAUGES.items()},
+    **{f"{kind.key}_{name}": text for kind in _LEASED for name, text in _LEASED_GAUGES.items()},
     "barrier_expected": "Arrivals that a barrier waits for.",
     "barrier_needed": "Arrivals that open it: the quorum, if there is one.",
     "barrier_arrived": "Arrivals so far.",
     "barrier_waiting": "Who waits for it to open.",
     "barrier_open": "Whether it is open.",
     "barrier_failed": "Whether it has failed.",
+    "once_done": "Whether it is done.",
+    "once_listening": "Who waits until it is done, and would not run it.",
     "waitgroup_counter": "Members of a wait group that are not done yet.",
     "waitgroup_waiting": "Who waits for them.",
     "gate_conditions": "Conditions of a gate.",
@@ -69,9 +73,10 @@ _GAUGES: Final = {
     "gate_by_hand": "Whether a hand has opened or closed it, whatever its conditions.",
 }
 _COUNTERS: Final = {
-    **{f"{kind.key}_{name}": text for kind in LEASED for name, text in _LEASED_COUNTERS.items()},
-    **{f"{kind.key}_waited_seconds": "How long all requests together have waited." for kind in LEASED},
+    **{f"{kind.key}_{name}": text for kind in _LEASED for name, text in _LEASED_COUNTERS.items()},
+    **{f"{kind.key}_waited_seconds": "How long all requests together have waited." for kind in _LEASED},
     "lease_transitions": "How often a lease went from one holder to another.",
+    "once_failures": "Runs that have failed.",
     "barrier_repeats": "Arrivals that had arrived before.",
     "waitgroup_added": "Members that were added, since the object's life began.",
 }
@@ -84,6 +89,9 @@ def _values(status: Status) -> dict[str, float]:
             return {"semaphore_permits": status.spec.permits, "semaphore_in_use": status.in_use, **_leased(status)}
         case LeaseStatus():
             return {"lease_transitions": status.transitions, **_leased(status)}
+        case OnceStatus():
+            done = {"once_done": status.phase == "Done", "once_listening": status.listening}
+            return {**done, "once_failures": status.failures, **_leased(status)}
         case PermitStatus():
             return _leased(status)
         case BarrierStatus():

@@ -5,17 +5,18 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from konductor_core.async_lease import AsyncLease, withdrawn_if_cancelled
+from konductor_core.async_lease import AsyncLease
 from konductor_core.errors import AlreadyDone, KonductorError
 from konductor_core.flows import onces
-from konductor_core.flows.leases import Hold
 from konductor_core.handles.async_locks import AsyncLockHandle
 from konductor_core.identity import TEXT_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from konductor_core.async_lease import Acquiring
     from konductor_core.flows.onces import Completed, Done
+    from konductor_core.handles.async_permits import AsyncAsking
     from konductor_core.handles.base import Notify
     from konductor_core.models import OnceStatus
     from konductor_core.permit_verbs import OnceVerbs
@@ -60,11 +61,12 @@ class AsyncOnce(AsyncLockHandle):
     """Something that is done once; see `Once`."""
 
     _verbs: OnceVerbs
+    _lease = AsyncRun
 
-    async def begin(
+    def begin(
         self,
         ttl: Duration | None = None,
-        timeout: Duration | None = None,  # noqa: ASYNC109 - by the flow's own deadline
+        timeout: Duration | None = None,
         *,
         holder: str | None = None,
         renew: bool = False,
@@ -72,12 +74,17 @@ class AsyncOnce(AsyncLockHandle):
         force: bool = False,
         on_progress: Notify | None = None,
         on_lost: Callable[[AsyncLease], None] | None = None,
-    ) -> AsyncRun:
-        """Get the lease to run it, as `Once.begin` does: `async with await once.begin() as run`."""
-        ask = self._verbs.ask(1, ttl, 0, holder, force=force)
-        async with withdrawn_if_cancelled(self._driver, ask):
-            grant = await self._run(self._verbs.acquire(ask, timeout, must_exist=must_exist), on_progress)
-            return AsyncRun(self._driver, Hold.of(grant, self._verbs.keys), renewing=renew, on_lost=on_lost)
+    ) -> Acquiring[AsyncRun]:
+        """Get the lease to run it, as `Once.begin` does: `await` it, or use it in `async with`."""
+        asking: AsyncAsking = {
+            "holder": holder,
+            "renew": renew,
+            "must_exist": must_exist,
+            "force": force,
+            "on_progress": on_progress,
+            "on_lost": on_lost,
+        }
+        return cast("Acquiring[AsyncRun]", self.take(1, ttl, timeout, **asking))
 
     async def run(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, cast
 
 from konductor_core.async_lease import Acquiring, AsyncGuard, AsyncLease, withdrawn_if_cancelled
 from konductor_core.flows.leases import Hold
@@ -36,6 +36,7 @@ class AsyncPermitHandle(AsyncHandle):
     """What everything that grants permits can do."""
 
     _verbs: PermitVerbs
+    _lease: ClassVar[type[AsyncLease]] = AsyncLease
 
     def take(
         self,
@@ -59,7 +60,7 @@ class AsyncPermitHandle(AsyncHandle):
             async with withdrawn_if_cancelled(self._driver, ask):
                 grant = await self._run(self._verbs.acquire(ask, timeout, must_exist=must_exist), on_progress)
                 hold = Hold.of(grant, self._verbs.keys)
-                return AsyncLease(self._driver, hold, renewing=renew, on_lost=on_lost, early=early)
+                return self._lease(self._driver, hold, renewing=renew, on_lost=on_lost, early=early)
 
         return Acquiring(take)
 
@@ -79,7 +80,7 @@ class AsyncPermitHandle(AsyncHandle):
         `AsyncLease.lost` is set soon.
         """
         hold = self._verbs.held(holder, token, permits, ttl, expires_in)
-        return AsyncLease(self._driver, hold, renewing=True, at_once=True, on_lost=on_lost)
+        return self._lease(self._driver, hold, renewing=True, at_once=True, on_lost=on_lost)
 
     async def report_lost(self, holder: str, token: int, detail: str = "") -> None:
         """Note in the history that the holder has found its lease lost. Raises `NotFound`."""

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from konductor_core.errors import AlreadyDone, KonductorError
 from konductor_core.flows import onces
-from konductor_core.flows.leases import Hold
 from konductor_core.handles.locks import LockHandle
-from konductor_core.handles.permits import withdrawn_if_interrupted
 from konductor_core.identity import TEXT_MAX
 from konductor_core.lease import Lease
 
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
 
     from konductor_core.flows.onces import Completed, Done
     from konductor_core.handles.base import Notify
+    from konductor_core.handles.permits import Asking
     from konductor_core.models import OnceStatus
     from konductor_core.permit_verbs import OnceVerbs
     from konductor_core.verbs import Duration
@@ -62,6 +61,7 @@ class Once(LockHandle):
     """Something that is done once. Every method raises `Unavailable` when Redis is."""
 
     _verbs: OnceVerbs
+    _lease = Run
 
     def begin(
         self,
@@ -80,10 +80,15 @@ class Once(LockHandle):
         A timeout of 0 tries once. Raises `AlreadyDone`, and what `Semaphore.acquire` raises, whose other arguments
         these are.
         """
-        ask = self._verbs.ask(1, ttl, 0, holder, force=force)
-        with withdrawn_if_interrupted(self._driver, ask):
-            grant = self._run(self._verbs.acquire(ask, timeout, must_exist=must_exist), on_progress)
-            return Run(self._driver, Hold.of(grant, self._verbs.keys), renewing=renew, on_lost=on_lost)
+        asking: Asking = {
+            "holder": holder,
+            "renew": renew,
+            "must_exist": must_exist,
+            "force": force,
+            "on_progress": on_progress,
+            "on_lost": on_lost,
+        }
+        return cast("Run", self.take(1, ttl, timeout, **asking))
 
     def run(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, cast
 
 from konductor_core.errors import KonductorError
 from konductor_core.flows.leases import Hold
@@ -54,6 +54,7 @@ class PermitHandle(Handle):
     """What everything that grants permits can do."""
 
     _verbs: PermitVerbs
+    _lease: ClassVar[type[Lease]] = Lease
 
     def take(
         self,
@@ -77,7 +78,8 @@ class PermitHandle(Handle):
         ask = self._verbs.ask(permits, ttl, priority, holder, force=force)
         with withdrawn_if_interrupted(self._driver, ask):
             grant = self._run(self._verbs.acquire(ask, timeout, must_exist=must_exist), on_progress)
-            return Lease(self._driver, Hold.of(grant, self._verbs.keys), renewing=renew, on_lost=on_lost, early=early)
+            hold = Hold.of(grant, self._verbs.keys)
+            return self._lease(self._driver, hold, renewing=renew, on_lost=on_lost, early=early)
 
     def adopt(
         self,
@@ -95,7 +97,7 @@ class PermitHandle(Handle):
         `Lease.lost` is set soon.
         """
         hold = self._verbs.held(holder, token, permits, ttl, expires_in)
-        return Lease(self._driver, hold, renewing=True, at_once=True, on_lost=on_lost)
+        return self._lease(self._driver, hold, renewing=True, at_once=True, on_lost=on_lost)
 
     def report_lost(self, holder: str, token: int, detail: str = "") -> None:
         """Note in the history that the holder has found its lease lost. Raises `NotFound`."""

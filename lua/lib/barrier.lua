@@ -1,5 +1,6 @@
 -- When a barrier opens and when it fails. A barrier that is not cyclic has the one cycle 1.
 --@include lib/latch
+local CYCLES_LIMIT = 10000
 
 -- How many distinct arrivals open it.
 local function target(object)
@@ -65,6 +66,21 @@ local function set_deadline(object)
     start = tonumber(first[2] or '')
   end
   change(object, 'deadline', timeout > 0 and start and text(start + timeout) or '')
+end
+
+-- Counts an id that has not arrived in the current cycle yet.
+local function add_arrival(object, id)
+  call('ZADD', object.arrivals, text(NOW), id)
+  record(object, 'arrived', id, '', text(arrived(object)), 'cycle=' .. object.state.cycle)
+  if is_cyclic(object) then
+    call('ZADD', object.cycles, object.state.cycle, id)
+    if call('ZCARD', object.cycles) > CYCLES_LIMIT then
+      call('ZREMRANGEBYRANK', object.cycles, 0, 0)
+    end
+    if arrived(object) == 1 then
+      set_deadline(object)
+    end
+  end
 end
 
 local function begin_epoch(object)

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from konductor_core.errors import (
+    AlreadyDone,
     AlreadyWaiting,
     BelowZero,
     Denied,
@@ -24,6 +25,7 @@ from konductor_core.identity import Kind, check_name
 from sidecar.api.body import Body
 from sidecar.api.http import Refusal, Reply
 from sidecar.api.latches import Latches
+from sidecar.api.onces import Onces
 from sidecar.api.permits import Permits
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ _STATUS: Final[dict[type[KonductorError], HTTPStatus]] = {
     WouldBlock: HTTPStatus.CONFLICT,
     AlreadyWaiting: HTTPStatus.CONFLICT,
     NotHolder: HTTPStatus.CONFLICT,
+    AlreadyDone: HTTPStatus.CONFLICT,
     BelowZero: HTTPStatus.CONFLICT,
     Impossible: HTTPStatus.UNPROCESSABLE_ENTITY,
     Denied: HTTPStatus.FORBIDDEN,
@@ -62,10 +65,9 @@ class Routes:
 
     def __init__(self, ledger: Ledger) -> None:
         self._permits = Permits(ledger)
-        latches = Latches(ledger)
         self._verbs: dict[tuple[str, str], tuple[Kind, Verb]] = {
             (kind.plural, verb): (kind, act)
-            for verbs in (latches.verbs, self._permits.verbs)
+            for verbs in (Latches(ledger).verbs, self._permits.verbs, Onces(ledger).verbs)
             for (kind, verb), act in verbs.items()
         }
 

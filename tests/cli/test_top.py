@@ -14,6 +14,7 @@ from konductor_core.identity import Kind
 from konductor_core.models import Event, SemaphoreSpec, SemaphoreStatus
 from konductor_core.models.permits import Holder, Waiter
 from tests.cli.test_start import modules
+from tests.scenes import barrier, group, listener, mutex, permits
 from tests.servers import until
 
 if TYPE_CHECKING:
@@ -66,6 +67,24 @@ def test_it_shows_objects_holders_waiters_and_events() -> None:
     assert re.search(r"^worker-pod-00000 +semaphore/load +1 +10s +30s$", text, re.MULTILINE)
     assert re.search(r"^waiting-pod-00000 +semaphore/load +1 +1 +0 +5s$", text, re.MULTILINE)
     assert re.search(r"^00:01:39 +granted +semaphore/s +a$", text, re.MULTILINE)
+
+
+def test_who_waits_for_something_to_open_is_shown_beside_those_in_queues() -> None:
+    statuses = (
+        barrier("extract", 3, ("a",), ("loader",)),
+        group(("m",), 0, ("joiner",)),
+        permits(Kind.ONCE, "o", (), (), listeners=(listener("reader"),), listening=1),
+        mutex("m", "holder", "locker"),
+    )
+    shown = Picture("etl", "redis://there", tuple(Seen(each.kind, each.name, each, 50.0) for each in statuses))
+    lines = screen(shown, 120, None)
+    assert "4 objects, 1 holder, 4 waiters" in lines[0]
+    assert [line.split() for line in lines if line.startswith(("loader", "joiner", "reader", "locker"))] == [
+        ["loader", "barrier/extract", "-", "-", "-", "2s"],
+        ["joiner", "waitgroup/g", "-", "-", "-", "2s"],
+        ["reader", "once/o", "-", "-", "-", "2s"],
+        ["locker", "mutex/m", "1", "1", "0", "3s"],
+    ]
 
 
 def test_durations_count_on_between_readings() -> None:

@@ -11,9 +11,14 @@ from konductor_core.controller.calls import LIST_PODS
 from konductor_core.controller.metrics import Metrics
 from konductor_core.controller.view import Key
 from konductor_core.identity import Kind
+from konductor_core.models import SPECS
 
 if TYPE_CHECKING:
     from tests.servers import Server
+
+
+NEEDED = {Kind.SEMAPHORE: {"permits": 1}, Kind.BARRIER: {"expected": 1}}
+"""What a spec of the kind cannot do without."""
 
 
 def key(kind: Kind, name: str) -> Key:
@@ -69,3 +74,22 @@ def test_an_api_that_answers_is_up_whatever_it_says(status: int, up: int) -> Non
     lines = metrics.text().decode().splitlines()
     assert f"konductor_api_up {up}.0" in lines
     assert f'konductor_api_requests_total{{code="{status}",resource="pods",verb="list"}} 1.0' in lines
+
+
+def test_every_kind_is_shown(any_server: Server) -> None:
+    """Whatever exists has metrics under its kind's name, and the page with all of them can be read."""
+    metrics = Metrics(10)
+    with Konductor(any_server.url, namespace="etl", holder="tester") as konductor:
+        for kind, spec in SPECS.items():
+            handle = getattr(konductor, kind.key)("x")
+            handle.define_spec(spec.from_dict(NEEDED.get(kind, {})))
+            metrics.note(key(kind, "x"), handle.status())
+        konductor.once("x").begin(ttl="1m").fail("why")
+        konductor.once("x").begin(ttl="1m")
+        metrics.note(key(Kind.ONCE, "x"), konductor.once("x").status())
+    lines = metrics.text().decode().splitlines()
+    for kind in SPECS:
+        assert any(line.startswith(f"konductor_{kind.key}_") and 'name="x"' in line for line in lines), kind
+    assert 'konductor_once_failures_total{name="x",namespace="etl"} 1.0' in lines
+    assert 'konductor_once_done{name="x",namespace="etl"} 0.0' in lines
+    assert 'konductor_once_holders{name="x",namespace="etl"} 1.0' in lines

@@ -19,6 +19,7 @@ from konductor_core.models import (
     Holder,
     LeaseStatus,
     MutexStatus,
+    OnceStatus,
     PermitStatus,
     RWMutexStatus,
     SemaphoreSpec,
@@ -236,3 +237,19 @@ def test_a_status_has_only_fields_that_the_schema_knows(status: Status) -> None:
     for name in ("holders", "arrivals"):
         for item in shown.get(name, []):
             assert item.keys() <= schema["properties"][name]["items"]["properties"].keys()
+
+
+@pytest.mark.parametrize(
+    "changes,condition",
+    [
+        ({}, ("False", "Pending", "Nobody runs it.")),
+        ({"holders": (HELD,)}, ("False", "Running", "h runs it.")),
+        ({"completed_by": "h", "done_ms": NOW}, ("True", "Done", "Done by h.")),
+    ],
+)
+def test_a_once_has_a_condition_that_can_be_waited_for(
+    changes: dict[str, Any], condition: tuple[str, str, str]
+) -> None:
+    holders = changes.pop("holders", ())
+    done = project(leased(OnceStatus, *holders, **changes), {}, 1)["conditions"][1]
+    assert (done["type"], (done["status"], done["reason"], done["message"])) == ("Done", condition)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-import redis
-
 from konductor_core.durations import CLAIM_WINDOW
+from konductor_core.errors import KonductorError
 from tests.checker import Absence, Rules, check_permits
 from tests.checker_clients import check_barrier, check_beliefs
 from tests.checker_latches import check_completions, check_waitgroup
 from tests.faults.objects import BARRIER, EXPECTED, GROUP, NAMESPACE, ONCE, PERMITTED, SEMAPHORE, TALLY
-from tests.history import Event, Recorder, server_ms, stream_of
+from tests.history import Event, PatientRecorder, server_ms, stream_of
 from tests.races.crew import Crew, Worker, Zygote
 from tests.servers import until
 
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import redis
+
     from konductor_core.client import Konductor
 
-__all__ = ["BACK_MS", "GHOSTS_MS", "PatientRecorder", "Trial", "say", "wait_until"]
+__all__ = ["BACK_MS", "GHOSTS_MS", "Trial", "say", "wait_until"]
 
 BACK_MS = 5_000
 """Clients hold again so long after another server took over: one attempt in vain (1 s here), pauses of 2 s at most."""
@@ -34,17 +36,6 @@ GHOSTS_MS = 4 * CLAIM_WINDOW
 """For waiters whose end was among the lost writes, to be passed over like dead ones: ten at most, several at a time."""
 ONCE_TTL = 0.6
 """Seconds: whoever waits to run what is done once follows a runner that is heard of no more so soon."""
-
-
-class PatientRecorder(Recorder):
-    """A recorder that sits out what happens to its own connection."""
-
-    def _follow(self) -> None:
-        while not self._ending.is_set():
-            try:
-                self._read()
-            except (redis.RedisError, OSError):
-                self._ending.wait(0.01)
 
 
 @dataclass(slots=True)
@@ -127,11 +118,25 @@ class Trial:
         """How many leases clients got up to now."""
         return sum(line["op"] == "held" for line in self.lines())
 
-    def await_progress(self, number: int = 15, timeout: float = 40.0) -> None:
-        """Return once clients got so many more leases."""
-        goal = self.held() + number
+    def await_progress(self, number: int = 15, timeout: float = 40.0, *, lossy: bool = False) -> None:
+        """Return once clients got so many more leases.
+
+        With `lossy`, arrivals may have been lost for which all clients wait: then somebody else's, two seconds later.
+        """
+        held, turns = self.held(), itertools.count()
+        goal, last_moved = held + number, time.monotonic()
+
+        def reached() -> bool:
+            nonlocal held, last_moved
+            before, held = held, self.held()
+            if held > before:
+                last_moved = time.monotonic()
+            elif lossy and time.monotonic() > last_moved + 2:
+                self._drain(f"help/{held}/{next(turns)}")
+            return held >= goal
+
         try:
-            until(lambda: self.held() >= goal, f"{number} more leases", timeout=timeout, interval=0.02)
+            until(reached, f"{number} more leases", timeout=timeout, interval=0.02)
         except AssertionError:
             say(self.standstill())
             raise
@@ -139,12 +144,12 @@ class Trial:
     def standstill(self) -> str:
         """What each client did last, and how things stand: to be read when nothing moves any more."""
         last = {str(line.get("holder") or line.get("id")).rpartition("/")[0]: line for line in self.lines()}
-        statuses = [str(_handle(self.k, ref).status().to_dict() | {"counters": ...}) for ref in self.refs]
+        statuses = [_state(_handle(self.k, ref)) for ref in self.refs]
         return "\n".join([*(f"{client}: {line}" for client, line in last.items()), *statuses])
 
     def first_lease_after(self, moment: float) -> float:
         """Return when a client first got a lease that it asked for after a moment; waits for some more leases."""
-        self.await_progress(10)
+        self.await_progress(10, lossy=True)
         lines = self.lines()
         asks = {line["holder"]: line["t"] for line in lines if line["op"] == "asks"}
         return min(float(line["t"]) for line in lines if line["op"] == "held" and asks[line["holder"]] >= moment)
@@ -238,6 +243,13 @@ class Trial:
 def _handle(k: Konductor, ref: str) -> Any:
     kind, _, name = ref.partition("/")
     return getattr(k, kind)(name)
+
+
+def _state(handle: Any) -> str:
+    try:
+        return str(handle.status().to_dict() | {"counters": ...})
+    except KonductorError as error:
+        return str(error)
 
 
 def _stream(ref: str) -> str:

@@ -91,10 +91,12 @@ class Running:
                 self._lines.append(line)
                 self._news.notify_all()
 
-    def wait_for(self, text: str) -> None:
-        """Wait until the run has printed the text."""
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Wait until the run has printed so many lines with the text."""
         with self._news:
-            assert self._news.wait_for(lambda: any(text in line for line in self._lines), PATIENCE), self._lines
+            assert self._news.wait_for(lambda: sum(text in line for line in self._lines) >= times, PATIENCE), (
+                self._lines
+            )
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -145,7 +147,11 @@ class Local:
 
     def start(self, *documents: Manifest, args: tuple[str, ...] = ()) -> Running:
         """Run the documents in the background."""
-        command = [KONCLI, "local", "run", str(self.write(*documents)), *args]
+        return self.start_files(str(self.write(*documents)), *args)
+
+    def start_files(self, *arguments: str) -> Running:
+        """Run files or folders in the background."""
+        command = [KONCLI, "local", "run", *arguments]
         running = Running(
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env())
         )

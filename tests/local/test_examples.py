@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from koncli.local.linux import children
 from tests.local.test_annotated import EXAMPLES, k, moments, run_on
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from konductor_core.client import Konductor
     from tests.local.running import Local
 
@@ -57,6 +63,28 @@ def test_no_reducer_begins_before_the_last_chunk_and_none_adds_up_before_all_hav
     assert max(moments(chunks, "done")) <= min(moments(shuffled, "arrived"))
     assert moments(shuffled, "opened")[0] <= min(moments(reduced, "arrived"))
     assert "9,600 words, 10 different ones" in said
+
+
+def descendants(parent: int) -> Iterator[int]:
+    """Process ids of all that a process has started, and of what these have."""
+    for child in children(parent):
+        yield child
+        yield from descendants(child)
+
+
+def test_another_replica_leads_once_the_leader_is_killed(local: Local) -> None:
+    files = (str(EXAMPLES / "leader-election" / name) for name in ("lease.yaml", "storage.yaml", "scheduler.yaml"))
+    run = local.start_files(*files, "--path", str(EXAMPLES / "leader-election" / "bin"), "--stay")
+    run.wait_for("leads with token")
+    programs = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in descendants(run.process.pid)}
+    (leader,) = [pid for pid, program in programs.items() if program[1:2] and program[1].endswith(b"/run-schedule")]
+    os.kill(leader, signal.SIGKILL)
+    run.wait_for("leads with token", times=2)
+    run.signal(signal.SIGINT)
+    result = run.finish()
+    first, second = [line.split() for line in result.said("scheduler") if "leads with token" in line]
+    assert first[0] != second[0]
+    assert int(first[-1]) < int(second[-1])
 
 
 @pytest.mark.parametrize("style", ["leader-election", "leader-election/annotated"])

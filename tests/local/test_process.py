@@ -102,6 +102,22 @@ def test_a_program_that_can_not_start_says_why(
     assert (ended.code, ended.error) == (code, why)
 
 
+def test_a_program_that_tidies_up_is_not_disturbed_by_a_second_term(shell: Shell) -> None:
+    started = shell(
+        "trap 'echo told; told=$((told + 1))' TERM; echo up; "
+        "until [ $told ]; do sleep 0.02; done; for i in 1 2 3 4 5 6 7 8; do sleep 0.05; done; exit $told"
+    )
+
+    async def stop_twice(process: Process) -> Exit:
+        await started.said_something()
+        first = asyncio.create_task(process.stop(30_000))
+        assert await asyncio.to_thread(wait_until, lambda: "told" in started.lines)
+        await process.stop(30_000)
+        return await first
+
+    assert started.then(stop_twice) == Exit(1)
+
+
 def test_term_reaches_the_program_and_its_own_exit_code_counts(shell: Shell) -> None:
     started = shell("trap 'echo bye; exit 7' TERM; echo ready; while :; do sleep 0.02; done")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from konductor_core.client import Konductor
 from konductor_core.errors import AlreadyDone, KonductorError
+from konductor_core.permit_verbs import several
 from tests.servers import until
 
 if TYPE_CHECKING:
@@ -153,9 +154,12 @@ def compete(
 
 
 def compete_for_several(
-    link: Link, *, url: str, namespace: str, amounts: dict[str, int], base: str, seed: int, seconds: float
+    link: Link, *, url: str, namespace: str, amounts: dict[str, list[int]], base: str, seed: int, seconds: float
 ) -> None:
-    """Take random ones of several objects at once, in random order, hold them for a moment, and give them back."""
+    """Take random ones of several objects at once, in random order, hold them for a moment, and give them back.
+
+    `amounts` has what to choose from for each. The library sorts what it asks for, so it is shuffled behind its back.
+    """
     chance = random.Random(seed)
     end, turn = monotonic() + seconds, 0
     with Konductor(url, namespace=namespace) as k:
@@ -163,12 +167,16 @@ def compete_for_several(
             turn += 1
             chosen = chance.sample(sorted(amounts), chance.choice((1, 2, 2, 3)))
             holder = f"{base}/{turn}"
-            link.say("asks", holder=holder, objects=chosen)
-            leases = k.acquire_all({each: chance.randint(1, amounts[each]) for each in chosen}, ttl=1, holder=holder)
+            verbs, among = several(k._caller, {each: chance.choice(amounts[each]) for each in chosen})
+            shuffled = dict(chance.sample(list(among.items()), len(among)))
+            ask = verbs[0].ask(1, 1, 0, holder, force=False, among=shuffled)
+            link.say("asks", holder=holder, objects={keys.id: amount for keys, amount in shuffled.items()})
+            k.driver.run(verbs[0].acquire(ask, None, must_exist=True))
             link.say("held", holder=holder, token=0, permits=0, until=0)
             threading.Event().wait(chance.uniform(0, 0.03))
-            for lease in leases:
-                lease.release()
+            link.say("gives", holder=holder)
+            for ref in chosen:
+                k.permits(ref).release(holder)
             link.say("gave", holder=holder, token=0)
 
 

@@ -8,8 +8,9 @@ from konductor_core.amounts import SHARES
 from tests.checker import check_permits
 from tests.checker_clients import Line, backwards
 from tests.checker_latches import check_completions, check_waitgroup
+from tests.checker_several import check_several, check_visible
 from tests.history import Event
-from tests.races.test_checker import created, ended, granted, released
+from tests.races.test_checker import created, ended, granted, queued, released
 
 READ, WRITE = SHARES["read"], SHARES["write"]
 
@@ -142,3 +143,49 @@ def test_tokens_are_compared_object_by_object() -> None:
 
     assert backwards(lines(("mutex/a", "mutex/b"))) == []
     assert "smaller one" in backwards(lines(("mutex/a", "mutex/a")))[0]
+
+
+ASKS = {"first": {"mutex/a": 1, "mutex/b": 1}, "second": {"mutex/b": 1, "mutex/a": 1}}
+LATER = 9_999
+"""Microseconds between two scripts."""
+
+
+def served(*order: tuple[str, int]) -> list[Event]:
+    """Both came one after the other, and were served so."""
+    return [queued(1, "first", 1), queued(2, "second", 2), *(granted(9, holder, token) for holder, token in order)]
+
+
+IN_TURN = served(("first", 1), ("second", LATER))
+
+
+def test_requests_for_several_that_were_served_in_turn_are_right() -> None:
+    """Two tokens of one script differ where another was granted before in one of the objects."""
+    assert check_several({"mutex/a": IN_TURN, "mutex/b": served(("first", 2), ("second", LATER))}, ASKS, ()) == []
+
+
+@pytest.mark.parametrize(
+    "other, complaint",
+    [
+        (served(("second", LATER)), "first was granted {'mutex/a': 1} of"),
+        (served(("first", 2 * LATER), ("second", LATER)), "first was granted {'mutex/b': 1} of"),
+        (served(("first", 1)), "second was granted {'mutex/a': 1} of"),
+    ],
+)
+def test_a_part_of_what_was_asked_for_is_named(other: list[Event], complaint: str) -> None:
+    found = check_several({"mutex/a": IN_TURN, "mutex/b": other}, ASKS, ())
+    assert any(complaint in violation for violation in found), found
+
+
+def test_whoever_is_overtaken_or_never_served_is_named() -> None:
+    overtaken = served(("second", 1), ("first", LATER))
+    complaint = "second was served before first, which stood before it: ['mutex/a', 'mutex/b']"
+    assert check_several(dict.fromkeys(ASKS["first"], overtaken), ASKS, ()) == [complaint]
+    assert check_several(dict.fromkeys(ASKS["first"], overtaken), ASKS, {"first"}) == []
+    found = check_several(dict.fromkeys(ASKS["first"], served(("first", 1))), ASKS, ())
+    assert found == ["second was never served"]
+
+
+def test_a_part_that_is_seen_before_it_is_given_back_is_named() -> None:
+    samples = [(1.0, 1.1, {"first": {"mutex/a", "mutex/b"}}), (2.0, 2.1, {"first": {"mutex/b"}})]
+    assert check_visible(samples, ASKS, {"first": 1.9}) == []
+    assert check_visible(samples, ASKS, {"first": 2.2}) == ["first was seen with ['mutex/b'] of ['mutex/a', 'mutex/b']"]

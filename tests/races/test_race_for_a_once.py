@@ -6,6 +6,9 @@ import random
 import threading
 from typing import TYPE_CHECKING
 
+from tests.checker import Rules, check_permits
+from tests.checker_latches import check_completions
+from tests.races.test_race_for_permits import FOREVER_MS
 from tests.servers import until
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ def test_there_are_never_two_completions_whatever_is_killed(place: Place) -> Non
                 assert worker.over.wait(20), "all others end when it is done"
             events = recorder.complete()
         assert sum(event.type == "completed" for event in events) == round_ + 1
+        assert check_permits(events, Rules(late_ms=FOREVER_MS)) == []
+        assert check_completions(events, place.crew.lines()) == []
         done = schema.status()
         assert (done.waiting, done.holders) == (0, ())
         schema.reset()

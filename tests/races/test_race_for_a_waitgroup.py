@@ -6,6 +6,7 @@ import random
 import threading
 from typing import TYPE_CHECKING
 
+from tests.checker_latches import check_history
 from tests.servers import until
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def test_none_is_lost_or_counted_twice_and_all_who_wait_return(place: Place) -> 
     for waiter in waiters[1:]:
         assert waiter.hear("opened")["added"] == added
     with place.record("all", "waitgroup") as recorder:
-        events = [event.type for event in recorder.complete()]
+        history = recorder.complete()
+    events = [event.type for event in history]
     assert (events.count("added"), events.count("finished"), events.count("done")) == (added, added, 1)
+    assert check_history(history) == []
     assert group.status().waiting == 0

@@ -406,3 +406,33 @@ def test_waiters_go_on_waiting_over_a_reset(bench: Bench) -> None:
     barrier.reset()
     assert wait(bench, "r1")[0] == Code.WAITING
     assert barrier.status().waiting == 1
+
+
+def test_who_waits_with_an_arrival_that_was_lost_arrives_again(bench: Bench) -> None:
+    barrier = bench.barrier(2)
+    epoch = barrier.status().epoch
+    barrier.arrive("a")
+    lose(bench, "a")
+    assert wait(bench, "r1", "a", 1, epoch)[0] == Code.WAITING
+    assert wait(bench, "r1", "a", 1, epoch)[4] == 1
+    barrier.arrive("b")
+    assert wait(bench, "r1", "a", 1, epoch)[0] == Code.OPEN
+
+
+def test_the_arrival_that_is_made_again_may_be_the_last(bench: Bench) -> None:
+    barrier = bench.barrier(2)
+    barrier.arrive("a")
+    assert wait(bench, "r1", "b", 1, barrier.status().epoch)[0] == Code.OPEN
+    assert barrier.status().phase == "Open"
+
+
+def test_a_wait_without_an_arrival_of_its_own_makes_none(bench: Bench) -> None:
+    barrier = bench.barrier(1)
+    assert wait(bench, "r1", "a")[0] == Code.WAITING
+    assert barrier.status().arrived == 0
+
+
+def lose(bench: Bench, *arrivals: str) -> None:
+    """Let arrivals be as if they had never been, as a failover may."""
+    for part in ("arrivals", "cycles"):
+        bench.client.zrem(getattr(bench.keys("b", Kind.BARRIER), part), *arrivals)

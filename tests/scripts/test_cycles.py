@@ -137,3 +137,20 @@ def test_only_the_last_ten_thousand_arrivals_cycles_are_remembered(real: Bench) 
     barrier.arrive("new")
     assert real.client.zcard("konductor:{team}:barrier:b:cycles") == 10_000
     assert wait(real, "r", "new")[3] == 1
+
+
+def test_who_waits_in_a_cycle_that_was_lost_arrives_in_the_one_before(bench: Bench) -> None:
+    barrier = bench.barrier(2, cyclic=True)
+    epoch = barrier.status().epoch
+    reply = wait(bench, "r1", "a", 7, epoch)
+    assert (reply[0], reply[3], reply[4]) == (Code.WAITING, 1, 1)
+    barrier.arrive("b")
+    assert wait(bench, "r1", "a", 1, epoch)[0] == Code.OPEN
+    assert barrier.status().last_opened_cycle == 1
+
+
+def test_who_waits_for_a_cycle_that_has_opened_does_not_arrive_in_the_next(bench: Bench) -> None:
+    barrier = bench.barrier(1, cyclic=True)
+    barrier.arrive("a")
+    assert wait(bench, "r1", "a", 1, barrier.status().epoch)[0] == Code.OPEN
+    assert barrier.status().arrived == 0

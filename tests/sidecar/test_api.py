@@ -107,6 +107,52 @@ def test_members_of_a_wait_group_are_added_and_done(pod: Pod, api: Api) -> None:
     assert api.get("/v1/waitgroups/w").document["phase"] == "Done"
 
 
+# ---- onces
+
+
+def test_what_is_done_once_is_begun_by_one_pod_and_completed(pod: Pod, api: Api) -> None:
+    pod.k.once("o").define()
+    run = api.post("/v1/onces/o/begin", ttl="3s")
+    assert (run.status, run.document["kind"], run.document["ttl"]) == (200, "Once", "3s")
+    until(lambda: pod.k.once("o").status().counters["renewals"] > 1, "the keeper renews it")
+    assert api.post("/v1/onces/o/begin", holder="other").code == "would-block"
+    assert api.post("/v1/onces/o/wait", timeout="50ms").code == "timeout"
+    assert api.post("/v1/onces/o/renew", ttl="1m").document["ttl"] == "1m"
+    assert api.get("/v1/onces/o").document["phase"] == "Running"
+    holder = run.document["holder"]
+    done = api.post("/v1/onces/o/complete", result="version 7").document
+    assert (done["phase"], done["executor"], done["counted"]) == ("Done", holder, True)
+    assert api.post("/v1/onces/o/complete", holder=holder).document["counted"] is False
+    assert (pod.k.once("o").status().result, api.get("/v1/held").document["held"]) == ("version 7", [])
+    assert api.post("/v1/onces/o/wait").document["executor"] == holder
+    again = api.post("/v1/onces/o/begin")
+    assert (again.status, again.code) == (409, "already-done")
+
+
+def test_a_run_that_fails_lets_another_run(pod: Pod, api: Api) -> None:
+    pod.k.once("o").define()
+    api.post("/v1/onces/o/begin", holder="first")
+    failed = api.post("/v1/onces/o/fail", reason="no connection").document
+    assert (failed["phase"], failed["failedBy"]) == ("Pending", "first")
+    assert pod.k.once("o").status().reason == "no connection"
+    assert api.post("/v1/onces/o/fail").code == "not-holder"
+    assert api.post("/v1/onces/o/begin", holder="second").status == 200
+
+
+def test_a_keeper_that_starts_again_goes_on_with_a_run(pod: Pod) -> None:
+    pod.k.once("o").define()
+    keeper = pod.keep("--api", "--no-loopback")
+    first = Api(pod.volume)
+    first.post("/v1/onces/o/begin", ttl="30s", holder="me")
+    keeper.end(signal.SIGKILL)
+    first.close()
+    (pod.volume / "ready").unlink()
+    pod.keep("--api", "--no-loopback")
+    second = Api(pod.volume)
+    assert second.post("/v1/onces/o/complete").document["executor"] == "me"
+    second.close()
+
+
 # ---- semaphores, leases and locks
 
 
