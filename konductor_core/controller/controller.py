@@ -50,6 +50,8 @@ CLEAN_EVERY: Final = 1.0
 STUCK: Final = 60.0
 """Seconds after which what has not moved counts as stuck."""
 BEAT: Final = 5.0
+LIST_AGAIN: Final = 0.2
+"""Seconds for the other watches to begin, once one has."""
 
 
 class Controller:
@@ -111,9 +113,17 @@ class Controller:
             tasks.create_task(self._ask_redis())
             await persist(partial(kinds_are_known, self.cluster), "waiting for the Kubernetes API")
             tasks.create_task(self._watch.run())
-            await self._watch.listed.wait()
-            await persist(partial(refresh, self.view, self.cluster), "listing what the cluster has")
+            await self._see_everything()
             tasks.create_task(self.leader.run())
+
+    async def _see_everything(self) -> None:
+        """List all that there is, and again until no watch can have begun too late to see it change."""
+        await self._watch.began.wait()
+        while not self.view.synced:
+            heard = frozenset(self._watch.heard)
+            await persist(partial(refresh, self.view, self.cluster), "listing what the cluster has")
+            self.view.synced = self.view.present() <= heard
+            await asyncio.sleep(0 if self.view.synced else LIST_AGAIN)
 
     async def _ask_redis(self) -> None:
         """Know whether Redis is there, on a standby too."""

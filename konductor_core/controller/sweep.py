@@ -52,7 +52,6 @@ async def refresh(view: View, cluster: Cluster) -> int:
     namespaces = dict(view.namespaces.items)
     names = [Namespace.of(body) for body in await cluster.namespaces()]
     differed += view.namespaces.replace(namespaces, {each.name: each for each in names})
-    view.synced = True
     return differed
 
 

@@ -206,7 +206,7 @@ class Table(Generic[K, V]):
 class View:
     """Custom resources by `Key`, pods by (namespace, name), namespaces by name, jobs and deployments by `Reference`.
 
-    `synced` once all have been listed.
+    `synced` once all have been listed, and whatever changes is seen.
     """
 
     resources: Table[Key, Resource] = field(default_factory=Table)
@@ -214,6 +214,12 @@ class View:
     namespaces: Table[str, Namespace] = field(default_factory=Table)
     workloads: Table[Reference, Workload] = field(default_factory=Table)
     synced: bool = False
+
+    def present(self) -> set[str]:
+        """Return the plurals of all that there is anything of."""
+        found = {key.kind.plural for key in self.resources.items}
+        found |= {f"{reference.type.lower()}s" for reference in self.workloads.items}
+        return found | {name for name in ("pods", "namespaces") if getattr(self, name).items}
 
     def resource(self, key: Key) -> Resource | None:
         """Return the resource of an object, unless it is absent."""
