@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from konductor_core.flows import gates
-from konductor_core.gates import Fact, Reference, judge
+from konductor_core.flows import gates, snapshots
+from konductor_core.gates import Fact, Reference, fact_of, judge, references
 from konductor_core.identity import Kind
 from konductor_core.keys import ObjectKeys
 
 if TYPE_CHECKING:
     from konductor_core import Konductor
+    from konductor_core.models import GateStatus, Status
 
-__all__ = ["look"]
+__all__ = ["look", "look_at_ours"]
 
 FINAL = frozenset({"Complete", "Failed"})
 
@@ -22,9 +23,21 @@ def look(k: Konductor, name: str, **jobs: str) -> bool:
 
     Returns whether that was news.
     """
-    status = k.gate(name).status()
-    verdict = judge(status.spec, k.namespace, {Reference("Job", k.namespace, job): _fact(s) for job, s in jobs.items()})
-    keys = ObjectKeys(k.namespace, Kind.GATE, name)
+    return _note(k, k.gate(name).status(), {Reference("Job", k.namespace, job): _fact(s) for job, s in jobs.items()})
+
+
+def look_at_ours(k: Konductor, name: str) -> bool:
+    """Look at a gate whose conditions are all about objects of ours that exist."""
+    status, facts = k.gate(name).status(), {}
+    for each in references(status.spec, k.namespace):
+        found: Status = k.driver.run(snapshots.glance(ObjectKeys(each.namespace, Kind(each.type), each.name)))
+        facts[each] = fact_of(found)
+    return _note(k, status, facts)
+
+
+def _note(k: Konductor, status: GateStatus, facts: dict[Reference, Fact]) -> bool:
+    keys = ObjectKeys(k.namespace, Kind.GATE, status.name)
+    verdict = judge(status.spec, k.namespace, facts)
     return k.driver.run(gates.evaluate(keys, status.epoch, status.spec, verdict))
 
 
