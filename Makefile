@@ -37,7 +37,7 @@ faults: $(VENV)/.all ## run the fault suite, RUNS times with a seed each; KONDUC
 measure-loss: $(VENV)/.all ## measure what a failover loses with and without KONDUCTOR_MIN_REPLICAS; ROUNDS=10
 	$(BIN)/python -m tests.faults.measure $(ROUNDS)
 
-bench: $(BENCH)/.bench ## measure speed beside peers, for about seven minutes; results and how to read them: docs/performance.md
+bench: $(BENCH)/.bench ## measure speed beside peers, for about eight minutes; results and how to read them: docs/performance.md
 	$(BENCH)/bin/python -m benchmarks $(BENCH_ARGS)
 
 bench-controller: $(VENV)/.all ## measure what the controller costs, for about four minutes; BENCH_ARGS=--quick for one

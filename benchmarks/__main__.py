@@ -16,7 +16,18 @@ from benchmarks.harness import Options, serving
 if TYPE_CHECKING:
     from benchmarks.figures import Line
 
-NAMES: Final = ("uncontended", "contended", "handover", "commands", "expiry", "barrier", "memory", "startup", "growth")
+NAMES: Final = (
+    "uncontended",
+    "kinds",
+    "contended",
+    "handover",
+    "commands",
+    "expiry",
+    "barrier",
+    "memory",
+    "startup",
+    "growth",
+)
 
 
 def _arguments() -> argparse.Namespace:

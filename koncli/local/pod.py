@@ -86,8 +86,13 @@ class Pod:
         self._set(SUCCEEDED if self._all_succeeded() and not self._expired else FAILED)
 
     async def fail(self, reason: str) -> None:
-        """End the pod for a reason that is its own."""
-        await self._end(reason)
+        """End the pod for a reason that is its own: TERM to every app and init container, KILL after the grace."""
+        if not self.stopping:
+            self.reason = self.reason or reason
+            self._stopping.set()
+            self._audience.changed()
+        apps = [process for name, process in self._live.items() if not self.containers[name].container.sidecar]
+        await asyncio.gather(*(process.stop(self._grace_ms) for process in apps))
 
     async def until_stopping(self) -> None:
         """Wait until the pod is being deleted or ended."""
@@ -104,10 +109,10 @@ class Pod:
         return None if self._volumes is None else self._volumes.directory(volume)
 
     async def stop(self, reason: str = "") -> None:
-        """Delete the pod: TERM to every app and init container, KILL after the grace; `run` then ends."""
+        """Delete the pod, with the same grace; `run` then ends."""
         if not self.stopping:
             self.deleted = True
-        await self._end(reason)
+        await self.fail(reason)
 
     async def kill(self) -> None:
         """Take everything down at once."""
@@ -128,7 +133,7 @@ class Pod:
 
     def failure(self) -> ContainerRun | None:
         """Return the container to blame for a failed pod: the last one that ended badly."""
-        bad = [run for run in self.containers.values() if run.exit is not None and run.exit.code != 0]
+        bad = [run for run in self.containers.values() if run.exit and run.exit.code]
         return max(bad, key=lambda run: run.ended or 0.0, default=None)
 
     async def _run_init(self, sidecars: list[asyncio.Task[None]]) -> bool:
@@ -231,18 +236,10 @@ class Pod:
             await asyncio.wait_for(self._stopping.wait(), delay_ms / 1000)
         return not self.stopping
 
-    async def _end(self, reason: str) -> None:
-        if not self.stopping:
-            self.reason = self.reason or reason
-            self._stopping.set()
-            self._audience.changed()
-        apps = [process for name, process in self._live.items() if not self.containers[name].container.sidecar]
-        await asyncio.gather(*(process.stop(self._grace_ms) for process in apps))
-
     async def _expire(self) -> None:
         await asyncio.sleep((self.spec.deadline_ms or 0) / 1000)
         self._expired = True
-        await self._end("DeadlineExceeded")
+        await self.fail("DeadlineExceeded")
 
     async def _stop_sidecars(self, tasks: list[asyncio.Task[None]]) -> None:
         self._stopping.set()

@@ -96,8 +96,9 @@ class Chain:
                 self._wait(wait, 1)
         if not waits:
             self._add(1, "note", f"nobody waits for {label(ref)}", object=label(ref))
-        elif len(waits) > WAITERS_SHOWN:
-            self._add(1, "note", f"{len(waits) - WAITERS_SHOWN} more wait for {label(ref)}", object=label(ref))
+        elif self._world.waiting(ref) > WAITERS_SHOWN:
+            more = self._world.waiting(ref) - WAITERS_SHOWN
+            self._add(1, "note", f"{more} more {'waits' if more == 1 else 'wait'} for {label(ref)}", object=label(ref))
 
     # ------------------------------------------------------------------------ a wait
 
@@ -159,7 +160,8 @@ class Chain:
             self._holds(each, depth)
             self._person(each.holder, depth + 1)
         if total > HOLDERS_SHOWN:
-            self._add(depth, "note", f"{total - HOLDERS_SHOWN} more hold {label(ref)}", object=label(ref))
+            more = total - HOLDERS_SHOWN
+            self._add(depth, "note", f"{more} more {'holds' if more == 1 else 'hold'} {label(ref)}", object=label(ref))
 
     def _holds(self, held: Held, depth: int) -> None:
         lease = held.lease
@@ -191,7 +193,7 @@ class Chain:
             self._world.holders() - arrived - at_it, key=lambda name: (not self._world.waits_of(name), name)
         )
         if others:
-            who = sentences.named([f"{name}, which {self._busy(name)}" for name in others[:PEOPLE_SHOWN]], len(others))
+            who = sentences.named([f"{name} ({self._busy(name)})" for name in others[:PEOPLE_SHOWN]], len(others))
             text = f"not among the arrivals, though known here: {who}"
             self._add(depth, "note", text, object=label((status.kind, status.name)))
         for name in others[:PEOPLE_FOLLOWED]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from konductor_core.explaining.links import Step, links_of
 from konductor_core.explaining.world import terms
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["Deadlock", "Reduction", "find_deadlock"]
 
 
+ASKED_MOST: Final = 50
+"""Of how many waits for an object it is looked whether they end in a deadlock."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deadlock:
     """A ring of waits; `inside` tells whether who was asked about is part of it: it is the first then."""
@@ -37,12 +41,17 @@ class Deadlock:
 
 def find_deadlock(world: World, asked: Iterable[Wait]) -> Deadlock | None:
     """Return the deadlock that one of these waits is part of, or stands behind; a certain one if there is."""
-    asked = list(asked)
+    first = list(dict.fromkeys(asked))[:ASKED_MOST]
     for certain in (True, False):
         reduction = Reduction(world, certain=certain)
-        rings = [(reduction.actor(wait), ring) for wait in asked if (ring := reduction.ring(reduction.actor(wait)))]
-        for actor, ring in sorted(rings, key=lambda each: reduction.actor(each[1][0].wait) != each[0]):
-            return Deadlock(ring, certain, inside=reduction.actor(ring[0].wait) == actor)
+        found = None
+        for actor in dict.fromkeys(reduction.actor(wait) for wait in first):
+            if ring := reduction.ring(actor):
+                found = found or Deadlock(ring, certain, inside=False)
+                if reduction.actor(ring[0].wait) == actor:
+                    return Deadlock(ring, certain, inside=True)
+        if found:
+            return found
     return None
 
 
@@ -55,7 +64,7 @@ class Reduction:
         self._waits: dict[str, list[Wait]] = defaultdict(list)
         for wait in world.waits():
             self._waits[self.actor(wait)].append(wait)
-        self.behind: dict[Ref, list[Wait]] = {}
+        self.absentees: dict[tuple[Ref, Ref], list[Wait]] = {}
         self._possible: set[tuple[Ref, str]] = set()
         """Waits that will end."""
         self._stuck = set(self._waits)
@@ -79,8 +88,10 @@ class Reduction:
             self._serve(ref)
         for listeners in self.world.listeners.values():
             for wait in listeners:
-                if not self._is_possible(wait) and not self.blockers(wait):
-                    self._let_go(wait)
+                status = self.world.statuses.get(wait.ref)
+                if self._is_possible(wait) or (status is not None and any(links_of(self, wait, status))):
+                    continue
+                self._let_go(wait)
         return len(self._stuck) < before
 
     def _is_possible(self, wait: Wait) -> bool:
@@ -95,24 +106,30 @@ class Reduction:
     def _serve(self, ref: Ref) -> None:
         """Go through a queue in its order, up to the first that never goes on and lets nobody pass."""
         status = self.world.statuses.get(ref)
-        for wait in self.world.queues[ref]:
-            if not self.is_stuck(self.actor(wait)):
-                continue
-            if not isinstance(status, PermitStatus) or not self._holders_before(wait, status):
+        if not isinstance(status, PermitStatus):
+            for wait in self.world.queues[ref]:
                 self._let_go(wait)
-            if self.is_stuck(self.actor(wait)) and isinstance(status, PermitStatus) and not _lets_pass(status, wait):
+            return
+        shares = self._shares(ref)
+        kept = sum(permits for actor, permits in shares.items() if self.is_stuck(actor))
+        for wait in self.world.queues[ref]:
+            actor = self.actor(wait)
+            if not self.is_stuck(actor):
+                continue
+            own = shares.get(actor, 0)
+            if not _is_short(wait, status, kept - own):
+                self._let_go(wait)
+            if not self.is_stuck(actor):
+                kept -= own
+            elif not _lets_pass(status, wait):
                 return
 
-    def _holders_before(self, wait: Wait, status: PermitStatus) -> list[Step]:
-        """Return the stuck holders because of whom there will never be enough; none if there will."""
-        me, permits, amount = self.actor(wait), terms(status).permits, wait.place.permits if wait.place else 1
-        others = [
-            each for each in self.world.held[wait.ref] if self.actor(each) != me and self.is_stuck(self.actor(each))
-        ]
-        # Without permits it is paused, and whoever wants more than there are is told so: neither is anybody's fault.
-        if not 0 < amount <= permits or amount <= permits - sum(each.lease.permits for each in others):
-            return []
-        return [Step(wait, self.actor(each), "holds", wait.ref, each) for each in others]
+    def _shares(self, ref: Ref) -> dict[str, int]:
+        """Return how many permits of an object each actor holds."""
+        shares: dict[str, int] = defaultdict(int)
+        for each in self.world.held[ref]:
+            shares[self.actor(each)] += each.lease.permits
+        return shares
 
     # ------------------------------------------------------------------ what remains
 
@@ -120,10 +137,15 @@ class Reduction:
         """Return who of those that are stuck keeps a wait from ending."""
         status = self.world.statuses.get(wait.ref)
         if wait.place is None or not isinstance(status, PermitStatus):
-            return [] if status is None else links_of(self, wait, status)
+            return [] if status is None else list(links_of(self, wait, status))
         ahead = self.world.queues[wait.ref][: wait.place.position - 1]
         before = [each for each in ahead if self.is_stuck(self.actor(each)) and not _lets_pass(status, each)]
-        steps = self._holders_before(wait, status)
+        me = self.actor(wait)
+        others = [
+            each for each in self.world.held[wait.ref] if self.actor(each) != me and self.is_stuck(self.actor(each))
+        ]
+        short = _is_short(wait, status, sum(each.lease.permits for each in others))
+        steps = [Step(wait, self.actor(each), "holds", wait.ref, each) for each in others if short]
         return steps + [Step(wait, self.actor(each), "ahead", wait.ref) for each in before[:1]]
 
     def ring(self, actor: str) -> tuple[Step, ...]:
@@ -140,6 +162,15 @@ class Reduction:
             steps.append(min(found, key=lambda step: path.index(step.blocker) if step.blocker in path else len(path)))
             actor = steps[-1].blocker
         return tuple(steps[path.index(actor) :]) if actor in path else ()
+
+
+def _is_short(wait: Wait, status: PermitStatus, kept: int) -> bool:
+    """Tell whether there will never be enough for a wait because so many permits are kept by others.
+
+    Without permits it is paused, and whoever wants more than there are is told so: neither is anybody's fault.
+    """
+    permits, amount = terms(status).permits, wait.place.permits if wait.place else 1
+    return 0 < amount <= permits and amount > permits - kept
 
 
 def _lets_pass(status: PermitStatus, wait: Wait) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -12,6 +13,8 @@ from konductor_core.models.permits import PermitStatus
 from konductor_core.models.waitgroup import WaitGroupStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from konductor_core.explaining.world import Held, Wait, World
     from konductor_core.flows.scenes import Ref
     from konductor_core.models import Status
@@ -20,8 +23,8 @@ __all__ = ["Step", "Stuck", "links_of", "unmet"]
 
 How = Literal["holds", "ahead", "missing", "member"]
 
-FREE = {"Ready", "Available", "Unlocked", "Done"}
-"""States of a gate's condition that come when leases of the object end."""
+COMING = {"Ready", "Available", "Unlocked", "Done", "Open"}
+"""States of a gate's condition that come when somebody goes on; others may come at any time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,8 @@ class Stuck(Protocol):
 
     world: World
     certain: bool
-    behind: dict[Ref, list[Wait]]
-    """What `_behind` has found of each object."""
+    absentees: dict[tuple[Ref, Ref], list[Wait]]
+    """What `_absentees` has found of each barrier, and of what is waited for because of it."""
 
     def actor(self, each: Wait | Held) -> str:
         """Return who waits or holds."""
@@ -53,8 +56,8 @@ class Stuck(Protocol):
         """Tell whether somebody can never go on."""
 
 
-def links_of(stuck: Stuck, wait: Wait, status: Status) -> list[Step]:
-    """Return who of those that are stuck keeps the object from opening for a wait that listens."""
+def links_of(stuck: Stuck, wait: Wait, status: Status) -> Iterator[Step]:
+    """Yield those of the stuck who keep the object from opening for a wait that listens."""
     return _Links(stuck, wait).of((status.kind, status.name))
 
 
@@ -67,73 +70,80 @@ class _Links:
         self._me = stuck.actor(wait)
         self._seen: set[Ref] = set()
 
-    def of(self, ref: Ref) -> list[Step]:
-        """Return who keeps an object from opening."""
+    def of(self, ref: Ref) -> Iterator[Step]:
+        """Yield who keeps an object from opening."""
         status = self._stuck.world.statuses.get(ref)
         if status is None or ref in self._seen:
-            return []
+            return
         self._seen.add(ref)
-        if isinstance(status, PermitStatus):
-            return self._holders(ref, status)
-        if isinstance(status, BarrierStatus):
-            return self._missing(ref, status)
-        if isinstance(status, WaitGroupStatus):
-            return self._members(ref, status)
-        return [step for each, wanted in unmet(status) if wanted in FREE | {"Open"} for step in self.of(each)]
+        match status:
+            case PermitStatus():
+                yield from self._holders(ref, status)
+            case BarrierStatus():
+                yield from self._missing(ref, status)
+            case WaitGroupStatus():
+                yield from self._members(ref, status)
+            case _:
+                for each, wanted in unmet(status):
+                    yield from self.of(each) if wanted in COMING else ()
 
-    def _holders(self, ref: Ref, status: PermitStatus) -> list[Step]:
+    def _holders(self, ref: Ref, status: PermitStatus) -> Iterator[Step]:
         others = [each for each in self._stuck.world.held[ref] if self._is_other(self._stuck.actor(each))]
         if ref[0] is Kind.SEMAPHORE and terms(status).permits > sum(each.lease.permits for each in others):
-            return []
-        return [Step(self._wait, self._stuck.actor(each), "holds", ref, each) for each in others]
+            return
+        for each in others:
+            yield Step(self._wait, self._stuck.actor(each), "holds", ref, each)
 
-    def _missing(self, ref: Ref, status: BarrierStatus) -> list[Step]:
-        """Return those who have not arrived, and wait for what a waiter of the barrier holds: they may be missing."""
+    def _missing(self, ref: Ref, status: BarrierStatus) -> Iterator[Step]:
         if self._stuck.certain or status.phase != "Waiting":
-            return []
-        arrived = {each.id for each in status.arrivals}
-        found = {}
-        if ref not in self._stuck.behind:
-            self._stuck.behind[ref] = _behind(self._stuck, ref)
-        for each in self._stuck.behind[ref]:
-            actor = self._stuck.actor(each)
-            if self._is_other(actor) and not {each.holder, actor} & arrived:
-                found[actor] = Step(self._wait, actor, "missing", ref)
-        return list(found.values())
+            return
+        key = (ref, self._wait.ref)
+        if key not in self._stuck.absentees:
+            self._stuck.absentees[key] = _absentees(self._stuck, {*key}, status)
+        for each in self._stuck.absentees[key]:
+            if self._is_other(self._stuck.actor(each)):
+                yield Step(self._wait, self._stuck.actor(each), "missing", ref)
 
-    def _members(self, ref: Ref, status: WaitGroupStatus) -> list[Step]:
+    def _members(self, ref: Ref, status: WaitGroupStatus) -> Iterator[Step]:
         if self._stuck.certain:
-            return []
+            return
         members = {each.id for each in status.members}
-        actors = {
-            self._stuck.actor(each)
-            for each in self._stuck.world.waits()
-            if {each.holder, self._stuck.actor(each)} & members
-        }
-        return [Step(self._wait, actor, "member", ref) for actor in sorted(actors) if self._is_other(actor)]
+        for each in self._stuck.world.waits() if members else ():
+            actor = self._stuck.actor(each)
+            if members & {each.holder, actor} and self._is_other(actor):
+                yield Step(self._wait, actor, "member", ref)
 
     def _is_other(self, actor: str) -> bool:
         return actor != self._me and self._stuck.is_stuck(actor)
 
 
-def _behind(stuck: Stuck, ref: Ref) -> list[Wait]:
-    """Return the waits in queues that those who wait for an object keep waiting, at once or through others."""
-    world, found = stuck.world, {}
-    todo = [stuck.actor(wait) for wait in world.listeners.get(ref, ())]
-    known = set(todo)
+def _absentees(stuck: Stuck, refs: set[Ref], status: BarrierStatus) -> list[Wait]:
+    """Return the waits of those who have not arrived at a barrier, and whom its waiters keep waiting, at once or not.
+
+    Its waiters are all who listen at one of `refs`: the barrier, or a gate that wants it.
+
+    These may be who is missing there: nothing tells who else would arrive.
+    """
+    world, arrived = stuck.world, {each.id for each in status.arrivals}
+    places: dict[str, dict[Ref, int]] = defaultdict(dict)
+    for queue, waits in world.queues.items():
+        for number, wait in reversed(list(enumerate(waits, 1))):
+            places[stuck.actor(wait)][queue] = number
+        for held in world.held.get(queue, ()):
+            places[stuck.actor(held)][queue] = 0
+    todo = [stuck.actor(wait) for ref in refs for wait in world.listeners.get(ref, ())]
+    known, searched, found = set(todo), dict.fromkeys(world.queues, -1), []
     while todo:
-        actor = todo.pop()
-        for queue, waits in world.queues.items():
-            place = 0 if any(stuck.actor(each) == actor for each in world.held.get(queue, ())) else None
-            for number, wait in enumerate(waits):
-                if place is None and stuck.actor(wait) == actor:
-                    place = number + 1
-            for wait in waits[place:] if place is not None else ():
-                found[wait.ref, wait.request] = wait
+        for queue, place in places[todo.pop()].items():
+            waits = world.queues[queue]
+            end = searched[queue] if searched[queue] >= 0 else len(waits)
+            searched[queue] = min(place, end)
+            for wait in waits[place:end]:
+                found += [wait] if not {wait.holder, stuck.actor(wait)} & arrived else []
                 if stuck.actor(wait) not in known:
                     known.add(stuck.actor(wait))
                     todo.append(stuck.actor(wait))
-    return list(found.values())
+    return found
 
 
 def unmet(status: Status) -> list[tuple[Ref, str]]:

@@ -82,7 +82,7 @@ class Remedies:
             what = "if it is not renewed again" if first.renewed else "unless it is renewed"
             self._add(f"wait: the lease that {first.holder} has of {label(first.ref)} ends in {left}, {what}")
         refs = sorted({step.ref for step in deadlock.steps})
-        if len(refs) > 1 and all(kind in LEASED for kind, _ in refs):
+        if len(refs) > 1 and all(step.wait.ref == step.ref and step.ref[0] in LEASED for step in deadlock.steps):
             names = " ".join(label(ref) for ref in refs)
             self._add("from now on, ask for them at once, all or none, or all in the same order", "acquire", names)
 

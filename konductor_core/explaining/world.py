@@ -132,6 +132,12 @@ class World:
         """All who wait for an object, those in its queue first."""
         return [*self.queues.get(ref, ()), *self.listeners.get(ref, ())]
 
+    def waiting(self, ref: Ref) -> int:
+        """Return how many wait for an object, also where they are too many to be read, or did not say who they are."""
+        status = self.statuses.get(ref)
+        counted = int(getattr(status, "waiting", 0)) + int(getattr(status, "listening", 0))
+        return max(counted, len(self.waiting_for(ref)))
+
     def waits_of(self, holder: str) -> list[Wait]:
         """What a holder waits for."""
         return self._by_name.get(holder, [])

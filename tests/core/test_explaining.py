@@ -123,7 +123,7 @@ def test_a_barrier_says_who_has_arrived_how_many_are_missing_and_who_may_be() ->
     found = told("x", b, mutex("m", "z", "w"))
     assert lines(found)[:3] == [
         "x has waited for barrier/b for 2s: 2 of 5 have arrived (x and y), 3 are missing; it fails in 1h",
-        "  not among the arrivals, though known here: w, which waits for mutex/m and z, which holds mutex/m",
+        "  not among the arrivals, though known here: w (waits for mutex/m) and z (holds mutex/m)",
         "    w has waited for mutex/m for 3s: it is next",
     ]
     assert commands(found)[0] == "koncli barrier arrive b ID"
