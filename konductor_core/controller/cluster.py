@@ -52,7 +52,18 @@ if TYPE_CHECKING:
     from konductor_core.controller.view import Key, Resource
     from konductor_core.identity import Kind
 
-__all__ = ["RULES", "ApiError", "ApiUnavailable", "Cluster", "Conflict", "Forbidden", "Invalid", "Missing", "Rule"]
+__all__ = [
+    "PAGE",
+    "RULES",
+    "ApiError",
+    "ApiUnavailable",
+    "Cluster",
+    "Conflict",
+    "Forbidden",
+    "Invalid",
+    "Missing",
+    "Rule",
+]
 
 T = TypeVar("T")
 PAGE: Final = 500

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 import kopf
 
 from konductor_core.annotations import CONTROLLER
-from konductor_core.controller.cluster import Rule
+from konductor_core.controller.cluster import PAGE, Rule
 from konductor_core.controller.view import Key, Namespace, Pod, Resource
 from konductor_core.controller.workloads import workload_of
 from konductor_core.errors import KonductorError
@@ -235,6 +235,8 @@ def _settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.scanning.disabled = True  # it would need rights on all CRDs; our kinds are there before it starts
+    settings.watching.chunk_size = PAGE  # whole lists of thousands would be in memory at once
+    settings.queueing.idle_timeout = 1.0  # and a task for each object that has changed
     settings.networking.error_backoffs = _Backoffs()
     settings.networking.connect_timeout = 5.0
     settings.networking.request_timeout = 60.0
