@@ -140,7 +140,7 @@ async def test_gates_that_wait_for_each_other_say_so_until_the_ring_is_broken(an
         for name in "abc":
             await is_ready(stage, name, "True", "Applied")
         await workloads.job(stage, "j", "Complete")
-        await stage.shown("a", G, phase="Open")
+        await stage.shown("b", G, phase="Open")
 
 
 async def test_what_a_hand_has_done_stays_until_it_is_undone_and_the_conditions_go_on_beneath(
