@@ -72,7 +72,7 @@ def _exit_code(value: str, what: str) -> int:
         "koncli exec --mutex schema-migration --timeout 10m -- ./migrate.sh\n"
         "koncli exec --lease scheduler-leader --ttl 30s -- ./scheduler\n"
         "koncli exec --semaphore api=2 --ttl 30s --timeout 10m -- curl -fO https://example.org/data\n"
-        "koncli exec --semaphore gpu=2 --mutex index --rwmutex warehouse=read -- ./rebuild.sh"
+        "koncli exec --semaphore api=2 --mutex index --rwmutex warehouse=read -- ./load.sh customers"
     ),
 )
 @_held_option(Kind.SEMAPHORE, "NAME[=PERMITS]", "Hold permits of a semaphore, 1 unless more are named.")

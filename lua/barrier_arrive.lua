@@ -32,7 +32,6 @@ if not object.epoch then
 end
 local before = answered(object, request)
 if before then
-  call('PEXPIRE', memory_key(object, request), MEMORY_TTL) -- whoever waits for replicas must wait for this answer too
   finish(object)
   before[#before + 1] = ''
   return before

@@ -2,8 +2,7 @@
 -- KEYS: dirty index meta waiters events arrivals cycles
 -- ARGV: request holder cycle epoch who
 -- REPLY: code next_change_ms epoch cycle arrived target deadline_ms reason
--- GUARANTEE: a waiter that subscribed before this call misses nothing after it; one that is bound to an epoch has
--- GUARANTEE: arrived in it, and arrives again where a failover has lost its arrival, or the cycle it arrived in.
+-- GUARANTEE: who subscribed before misses nothing after; who is bound to an epoch arrives again where that was lost.
 --@include lib/codes
 --@include lib/barrier
 

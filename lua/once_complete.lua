@@ -9,11 +9,15 @@
 local request, holder, token, result = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local object = object_at(4)
 
--- The runner may say again what it has said; anybody else comes too late.
+-- The runner may say again what it has said; anybody else comes too late. Whoever waits for replicas must wait for this
+-- answer too, so it writes what is there already.
 local function repeated()
   local t = call('HMGET', object.meta, 'executor', 'sealed')
-  local is_same = t[1] == holder and (token == '' or token == t[2])
-  return is_same and ALREADY or DONE, t[1]
+  if t[1] ~= holder or (token ~= '' and token ~= t[2]) then
+    return DONE, t[1]
+  end
+  redis.pcall('HSET', object.meta, 'executor', holder)
+  return ALREADY, holder
 end
 
 -- All who wait to run ask again, and learn that it is done.
@@ -45,6 +49,7 @@ end
 local function decide()
   local before = recall(object, request)
   if before then
+    call('PEXPIRE', memory_key(object, request), MEMORY_TTL) -- as above
     return COMPLETED, before
   elseif not object.epoch then
     return ABSENT, ''

@@ -46,6 +46,7 @@ class AsyncDriver:
         self._url = settings.redis
         self._retries = settings.retries
         self._wait_ms = wait_ms(settings)
+        self.replicas = settings.min_replicas
         self.servers: AsyncServers = connect_async(settings)
         self._hubs: dict[AsyncWire, Hub] = {}
         self._calls = asyncio.Semaphore(CALLS_AT_ONCE)

@@ -42,6 +42,7 @@ class Driver:
         self._url = settings.redis
         self._retries = settings.retries
         self._wait_ms = wait_ms(settings)
+        self.replicas = settings.min_replicas
         self.servers: Servers = connect(settings)
 
     def run(

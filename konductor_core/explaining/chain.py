@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from konductor_core.explaining import sentences
-from konductor_core.explaining.links import unmet
 from konductor_core.explaining.world import label, terms
 from konductor_core.identity import Kind
 from konductor_core.models.barrier import BarrierStatus
@@ -206,17 +205,16 @@ class Chain:
 
     def _conditions(self, ref: Ref, depth: int) -> None:
         status: Any = self._world.statuses[ref]
-        ours = {each for each, _ in unmet(status)}
         for check in status.checks if status.phase == "Waiting" else ():
             if check.met:
                 continue
             what = f"{check.type.lower()}/{check.name}"
             wanted = f"at least {check.value}" if check.value else check.state
-            where = f" of namespace {check.namespace}" if check.namespace != status.namespace else ""
+            is_here = check.namespace == status.namespace
+            where = "" if is_here else f" of namespace {check.namespace}"
             self._add(depth, "condition", f"it wants {what}{where} {wanted}: {check.message}", object=what)
-            target = (Kind(check.type), check.name) if check.type in set(Kind) else None
-            if target in ours:
-                self._reasons(target, depth + 1)
+            if is_here and check.type in set(Kind):
+                self._reasons((Kind(check.type), check.name), depth + 1)
 
 
 def _listed(waits: list[Wait]) -> str:

@@ -186,4 +186,4 @@ def _gate(status: Status) -> str:
         return "it has no conditions, and opens by hand only"
     left = "" if gate.deadline_ms is None else f"; it fails in {about(max(0, gate.deadline_ms - gate.now_ms))}"
     nobody = "; nobody looks at its conditions: is the controller running?" if gate.unattended else ""
-    return f"{gate.met} of {counted(gate.total, 'condition')} {_are(gate.met)} met{left}{nobody}"
+    return f"{gate.met} of {gate.total} conditions met{left}{nobody}"

@@ -36,7 +36,9 @@ class AsyncRun(AsyncLease):
         """Stop renewing, then note that it is done. Raises `LeaseLost`, `AlreadyDone`."""
         async with self._lock:
             await self._end_renewal()
-            done = await self._driver.run(onces.complete(self._hold.keys, self.holder, self.token, result))
+            done = await self._driver.run(
+                onces.complete(self._hold.keys, self.holder, self.token, result, replicas=self._driver.replicas)
+            )
             self._ended = True
             return done
 

@@ -36,7 +36,9 @@ class Run(Lease):
         """Stop renewing, then note that it is done. Raises `LeaseLost`, `AlreadyDone`."""
         with self._lock:
             self._end_renewal()
-            done = self._driver.run(onces.complete(self._hold.keys, self.holder, self.token, result))
+            done = self._driver.run(
+                onces.complete(self._hold.keys, self.holder, self.token, result, replicas=self._driver.replicas)
+            )
             self._ended = True
             return done
 

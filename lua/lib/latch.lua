@@ -119,6 +119,7 @@ local function answered(object, request)
   if not before then
     return nil
   end
+  call('PEXPIRE', memory_key(object, request), MEMORY_TTL) -- whoever waits for replicas must wait for this answer too
   local reply = {}
   for word in string.gmatch(before, '%S+') do
     reply[#reply + 1] = word

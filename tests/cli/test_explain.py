@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -10,10 +11,15 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from konductor_core import AsyncKonductor
 from konductor_core.errors import NotFound
+from konductor_core.flows import scenes
 from tests.servers import until
 
 if TYPE_CHECKING:
+    import pytest
+
+    from konductor_core.explaining.explanation import Explanation
     from tests.cli.running import Cli
 
 PARTNER = """
@@ -158,3 +164,24 @@ def test_a_shell_completes_objects_pods_and_holders(cli: Cli) -> None:
     cli.k.mutex("index").lock(holder="loader-1")
     completed = cli(COMP_WORDS="koncli explain ", COMP_CWORD="2", _KONCLI_COMPLETE="bash_complete")
     assert completed.out.split() == ["plain,mutex/index", "plain,loader-1"]
+
+
+def test_the_asyncio_library_explains_the_same(cli: Cli) -> None:
+    cli.k.mutex("m").define()
+    cli.k.mutex("m").lock(holder="h")
+
+    async def explained_there() -> Explanation:
+        async with AsyncKonductor(settings=cli.k.settings) as k:
+            return await k.explain("mutex/m")
+
+    assert asyncio.run(explained_there()).chain[1].holder == "h"
+
+
+def test_what_is_too_much_to_be_read_is_told_of_but_never_what_was_asked_for(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        cli.k.mutex(name).define()
+    monkeypatch.setattr(scenes, "OBJECTS_READ", 1)
+    found = cli.k.explain("mutex/c")
+    assert (found.unread, found.summary) == (2, "mutex/c: it is unlocked")

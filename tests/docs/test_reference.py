@@ -113,7 +113,7 @@ def _prepare(k: Konductor, example: str) -> None:
         once.reset()
         if not re.search(r" once (run|begin) ", example):
             run = once.begin(holder="laptop")
-            if not re.search(r" once (complete|fail) ", example):
+            if not re.search(r" once (renew|complete|fail) ", example):
                 run.complete("version 7")
     for name in ("workers", "my-waitgroup"):
         group = k.waitgroup(name)
@@ -141,7 +141,8 @@ def _prepare_locks(k: Konductor, example: str, labels: dict[str, str]) -> None:
         handle.define(labels=labels)
         handle.reset()
         if re.search(r" (renew|release|force-release|unlock|holders) ", example):
-            handle.take(1, holder="replica-1" if "replica-1" in example else "laptop")
+            other = re.search(r" force-release \S+ (\S+)", example)
+            handle.take(1, holder=other[1] if other else "laptop")
 
 
 def _with_an_end(example: str) -> tuple[str, int]:

@@ -46,6 +46,15 @@ def test_migrations_take_turns_at_a_mutex_and_the_shop_waits_for_the_first_succe
     assert all(before <= after for before, after in zip(released, granted[1:], strict=False))
 
 
+@pytest.mark.parametrize("style", ["shared-index", "shared-index/annotated"])
+def test_no_query_meets_a_build(style: str, namespace: Namespace) -> None:
+    Example(style).apply(namespace)
+    namespace("wait", "--for=condition=Complete", "job", "--all", "--timeout=180s")
+    assert {namespace.get(f"job/{name}")["status"].get("failed", 0) for name in ("build", "query")} == {0}
+    counters = namespace.until_status("rwmutex/index", {"phase": "Unlocked"})["status"]["counters"]
+    assert counters["grants"] == 6
+
+
 @pytest.mark.parametrize("style", ["map-reduce", "map-reduce/annotated"])
 def test_no_reducer_begins_before_the_last_chunk_and_none_adds_up_before_all_have_shuffled(
     style: str, namespace: Namespace

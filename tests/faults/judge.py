@@ -167,7 +167,9 @@ class Trial:
         load = self.load
         for worker in load:
             while not worker.over.wait(0.05):
-                assert time.monotonic() < over, f"stuck after {patience:g} s: {worker.lines[-3:]}"
+                if time.monotonic() > over:
+                    say(self.standstill())
+                    raise AssertionError(f"stuck after {patience:g} s: {worker.job}")
                 if time.monotonic() > over - patience + 0.5:
                     turn += 1
                     self._drain(f"drain/{turn}")
@@ -181,9 +183,21 @@ class Trial:
         """Arrive for those who have left; take off a member whose own report of its end was lost with a server."""
         self.k.barrier(BARRIER).arrive(holder=arrival)
         group = self.k.waitgroup(GROUP)
-        finished = {line["id"] for line in self.lines() if line["op"] == "finished"}
-        for member in finished.intersection(each.id for each in group.status().members):
+        for member in self._gone_members().intersection(each.id for each in group.status().members):
             group.done(member)
+
+    def _gone_members(self) -> set[str]:
+        """The members that have said that they are done, whatever came of it."""
+        saying: set[str] = set()
+        gone: set[str] = set()
+        for line in self.lines():
+            if line["op"] == "finishes":
+                saying.add(line["id"])
+            elif line["op"] == "finished":
+                gone.add(line["id"])
+            elif line["op"] == "refused" and line["holder"] in saying:
+                gone.add(line["holder"])
+        return gone
 
     def lines(self) -> list[dict[str, Any]]:
         return self.crew.lines()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from koncli.local.linux import children
+from konductor_core.amounts import mode_of
 from tests.local.test_annotated import EXAMPLES, k, moments, run_on
 
 if TYPE_CHECKING:
@@ -49,6 +50,22 @@ def test_migrations_take_turns_at_a_mutex_and_the_shop_waits_for_the_first_succe
     opened = moments(k.barrier("schema-v3").events(), "opened")
     assert opened[0] >= held[0][1]
     assert said.count("serves on schema version 3") == 3
+
+
+@pytest.mark.parametrize("style", ["shared-index", "shared-index/annotated"])
+def test_no_query_meets_a_build_and_the_disk_bears_what_it_can(style: str, local: Local, k: Konductor) -> None:
+    said = run_example(k, local, style)
+    held: dict[str | None, int] = {}
+    for event in k.rwmutex("index").events():
+        if event.type == "granted":
+            held[event.holder] = event.permits or 0
+            assert len(held) == 1 or "write" not in {mode_of(permits) for permits in held.values()}
+        elif event.type == "released":
+            del held[event.holder]
+    assert not held
+    assert k.semaphore("disk").status().counters["grants"] == k.rwmutex("index").status().counters["grants"] == 6
+    assert said.count("built version") == 2
+    assert len(re.findall(r"query\] (version|no index yet)", said)) == 4
 
 
 @pytest.mark.parametrize("style", ["map-reduce", "map-reduce/annotated"])

@@ -94,6 +94,16 @@ def test_a_refusal_is_not_remembered_for_a_retry(bench: Bench) -> None:
     assert send(bench, "done", "r1", "", 1)[0] == Code.FINISHED
 
 
+def test_a_repeated_request_is_a_write_so_that_who_waits_for_replicas_waits_for_it(bench: Bench) -> None:
+    bench.k.waitgroup("g").define()
+    keys = bench.keys("g", Kind.WAITGROUP).latch
+    bench.script("waitgroup_add", keys, "r1", "a", 1)
+    key = next(key for key in bench.client.scan_iter() if "did:r1" in str(key))
+    bench.client.pexpire(key, 1_000)
+    bench.script("waitgroup_add", keys, "r1", "a", 1)
+    assert bench.client.pttl(key) > 30_000
+
+
 def test_a_repeated_request_answers_as_the_first_time_and_counts_once(bench: Bench) -> None:
     workers = group(bench)
     first = send(bench, "add", "r1", "", 3)
