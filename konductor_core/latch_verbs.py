@@ -69,7 +69,7 @@ class GateVerbs(ObjectVerbs):
 
     def override(self, to: Literal["Open", "Closed", ""]) -> Flow[gates.Overridden]:
         """Open or close it by hand, or with nothing let its conditions decide."""
-        return gates.override(self.keys, to)
+        return gates.override(self.keys, to, replicas=self.caller.replicas)
 
     def wait(self, timeout: Duration | None, *, must_exist: bool) -> Flow[gates.Passed]:
         """Wait until it is open."""

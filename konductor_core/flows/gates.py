@@ -116,15 +116,16 @@ def _targets_of(place: Place, home: str) -> Flow[list[Place]]:
     return targets(status.spec, place.namespace)
 
 
-def override(keys: ObjectKeys, to: Literal["Open", "Closed", ""]) -> Flow[Overridden]:
+def override(keys: ObjectKeys, to: Literal["Open", "Closed", ""], *, replicas: int = 0) -> Flow[Overridden]:
     """Open or close a gate by hand, whatever its conditions say; with nothing, let them decide again.
 
-    Raises `NotFound`, `Unavailable`.
+    Raises `NotFound`, `Unavailable` (also if fewer than `replicas` acknowledged it).
     """
-    answer = yield Call(OVERRIDE, keys.latch, (new_request_id(), to))
+    answer = yield Call(OVERRIDE, keys.latch, (new_request_id(), to), replicas)
     code, _, epoch, phase = answer.reply
     if code == Code.ABSENT:
         raise absent(keys)
+    latches.check_replicas(answer, replicas, f"what was done to {keys.id}", "do it again")
     return Overridden(changed=code == Code.UPDATED, phase=phase, epoch=epoch)
 
 
