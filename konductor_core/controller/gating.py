@@ -69,11 +69,11 @@ class Gating:
                 self._agenda.poke(key)
         self._changed(Reference(str(key.kind), key.namespace, key.name))
 
-    def problem(self, key: Key) -> Problem | None:
-        """Return what keeps a gate from ever opening: that it waits for itself, by way of others."""
-        if key.kind is not Kind.GATE:
+    def problem(self, status: Status) -> Problem | None:
+        """Return what keeps a gate from opening by itself: that it waits for itself, by way of others."""
+        if not isinstance(status, GateStatus) or status.verdict != "Waiting":
             return None
-        place = Place(key.namespace, key.name)
+        place = Place(status.namespace, status.name)
         walk = Walk(place, self._gates_of(place))
         while walk.due:
             gate = walk.next()
@@ -146,8 +146,8 @@ class Gating:
             verdict = await self._judge(status, self._seen)
             if verdict.phase != "Waiting":
                 verdict = await self._judge(status, self._asked_for)
-            if is_news(status, verdict):
-                await self._store.evaluate(status, verdict)
+            if is_news(status, verdict) and await self._store.evaluate(status, verdict) and verdict.phase != "Waiting":
+                log.info("%s: %s", gate, verdict.reason or "all of its conditions hold")
 
     async def _judge(self, status: GateStatus, look: Callable[[Reference], Awaitable[Fact | None]]) -> Verdict:
         facts: dict[Reference, Fact] = {}

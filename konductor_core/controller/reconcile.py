@@ -51,7 +51,7 @@ class Reconciler:
         events: EventWriter,
         restore: Callable[[str], Awaitable[None]],
         seen: Callable[[Key, Status | None], None],
-        problem: Callable[[Key], Problem | None],
+        problem: Callable[[Status], Problem | None],
     ) -> None:
         self._view = view
         self._cluster = cluster
@@ -106,7 +106,7 @@ class Reconciler:
         else:
             if problem is None and key in self.degraded:
                 problem = Problem(DEGRADED, self.degraded[key])
-            problem = problem or self._problem(key)
+            problem = problem or self._problem(status)
             wanted = project(status, resource.status, resource.generation, problem)
             wanted |= self._events.cursor(resource)
         patch = status_patch(resource.status, wanted)

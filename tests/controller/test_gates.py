@@ -143,6 +143,16 @@ async def test_gates_that_wait_for_each_other_say_so_until_the_ring_is_broken(an
         await stage.shown("b", G, phase="Open")
 
 
+async def test_a_hand_can_let_a_ring_go(any_server: Server) -> None:
+    async with Stage(any_server.url) as stage, stage.controller():
+        await gate(stage, "a", on("Gate/b"))
+        await gate(stage, "b", on("Gate/a"))
+        await is_ready(stage, "b", "False", "Cycle")
+        await stage.konductor.gate("a").open()
+        await stage.shown("b", G, phase="Open", progress="1/1")
+        await is_ready(stage, "b", "True", "Applied")
+
+
 async def test_what_a_hand_has_done_stays_until_it_is_undone_and_the_conditions_go_on_beneath(
     any_server: Server,
 ) -> None:
