@@ -11,9 +11,7 @@ from konductor_core.models import Check, Condition, GateSpec
 from tests.scenes import NOW, barrier, commands, lease, lines, listener, mutex, permits, status, told
 
 
-def check(
-    type_: str, name: str, state: str, message: str = "", *, met: bool = False, namespace: str = "etl"
-) -> Check:
+def check(type_: str, name: str, state: str, message: str = "", *, met: bool = False, namespace: str = "etl") -> Check:
     return Check(type_, name, namespace, state, None, met=met, message=message)
 
 
