@@ -125,6 +125,12 @@ def _prepare(k: Konductor, example: str) -> None:
             group.reset()
             group.add()
             group.done()
+    for name in ("ready-to-load", "my-gate"):
+        gate = k.gate(name)
+        gate.define(labels=labels)
+        gate.reset()
+        if "wait ready-to-load" in example:
+            gate.open()
     for name in ("load-concurrency", "my-semaphore", *re.findall(r"--semaphore ([a-z-]+)", example)):
         semaphore = k.semaphore(name)
         semaphore.define(permits=4, labels=labels)
