@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @pass_app
 def status(app: App, objects: tuple[str, ...], *, wait_for_update: bool, timeout: str | None) -> None:
     """Show one object, as `koncli KIND status NAME` does; without one, or with `all`, a line for each."""
-    if objects in ((), ("all",)):
+    if objects in ((), ("all",)) and not (wait_for_update or timeout):
         from koncli.get import show
         from koncli.targets import parse_targets
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ConnectionError as Lost
 from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import TimeoutError as NoAnswer
 
 from konductor_core.drivers.async_wire import cancellations, heed
 from konductor_core.drivers.waits import UNHEARD_PAUSE
@@ -78,7 +79,7 @@ class Hub:
         listener = Listener(self, channel)
         self._listeners.setdefault(channel, set()).add(listener)
         try:
-            await asyncio.shield(self._confirmed.get(channel) or await self._ask(channel))
+            await self._answered(self._confirmed.get(channel) or await self._ask(channel))
         except NoPermissionError:
             listener.heard = False
         except BaseException:
@@ -95,6 +96,17 @@ class Hub:
             await self._fail(error if isinstance(error, (RedisError, OSError)) else Lost("given up while subscribing"))
             raise
         return confirmed
+
+    async def _answered(self, confirmed: asyncio.Future[None]) -> None:
+        """Wait for a confirmation as long as for any other answer; without it, the connection is dead for everybody."""
+        try:
+            async with asyncio.timeout(self._connection.socket_timeout if self._connection else None):
+                await asyncio.shield(confirmed)
+        except TimeoutError:
+            error = NoAnswer("the server did not confirm a subscription")
+            if not confirmed.done():
+                await self._fail(error)
+            raise error from None
 
     async def leave(self, channel: str, listener: Listener) -> None:
         """Forget a listener; with its last one, unsubscribe from the channel."""

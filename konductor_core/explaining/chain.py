@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from konductor_core.explaining import sentences
+from konductor_core.explaining.links import unmet
 from konductor_core.explaining.world import label, terms
-from konductor_core.identity import Kind
 from konductor_core.models.barrier import BarrierStatus
 from konductor_core.models.base import Model, count, moment, text
 from konductor_core.models.permits import PermitStatus
@@ -205,16 +205,13 @@ class Chain:
 
     def _conditions(self, ref: Ref, depth: int) -> None:
         status: Any = self._world.statuses[ref]
-        for check in status.checks if status.phase == "Waiting" else ():
-            if check.met:
-                continue
-            what = f"{check.type.lower()}/{check.name}"
-            wanted = f"at least {check.value}" if check.value else check.state
-            is_here = check.namespace == status.namespace
-            where = "" if is_here else f" of namespace {check.namespace}"
-            self._add(depth, "condition", f"it wants {what}{where} {wanted}: {check.message}", object=what)
-            if is_here and check.type in set(Kind):
-                self._reasons((Kind(check.type), check.name), depth + 1)
+        for each in unmet(status) if status.phase == "Waiting" else ():
+            what = f"{each.type.lower()}/{each.name}"
+            wanted = f"at least {each.value}" if each.value else each.state
+            where = "" if each.is_here else f" of namespace {each.namespace}"
+            self._add(depth, "condition", f"it wants {what}{where} {wanted}: {each.message}", object=what)
+            if each.ref:
+                self._reasons(each.ref, depth + 1)
 
 
 def _listed(waits: list[Wait]) -> str:

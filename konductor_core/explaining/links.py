@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from konductor_core.flows.scenes import Ref
     from konductor_core.models import Status
 
-__all__ = ["Step", "Stuck", "links_of", "unmet"]
+__all__ = ["Step", "Stuck", "Wanted", "links_of", "unmet"]
 
 How = Literal["holds", "ahead", "missing", "member"]
 
@@ -84,8 +84,8 @@ class _Links:
             case WaitGroupStatus():
                 yield from self._members(ref, status)
             case _:
-                for each, wanted in unmet(status):
-                    yield from self.of(each) if wanted in COMING else ()
+                for each in unmet(status):
+                    yield from self.of(each.ref) if each.ref and each.state in COMING else ()
 
     def _holders(self, ref: Ref, status: PermitStatus) -> Iterator[Step]:
         others = [each for each in self._stuck.world.held[ref] if self._is_other(self._stuck.actor(each))]
@@ -146,11 +146,35 @@ def _absentees(stuck: Stuck, refs: set[Ref], status: BarrierStatus) -> list[Wait
     return found
 
 
-def unmet(status: Status) -> list[tuple[Ref, str]]:
-    """Return the objects of our kinds that a gate still asks for in its own namespace, and in which state."""
-    checks: tuple[Any, ...] = getattr(status, "checks", ())
-    return [
-        ((Kind(check.type), check.name), check.state)
-        for check in checks
-        if not check.met and check.namespace == status.namespace and check.type in set(Kind)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a gate still asks for: an object, the state that it must be in, or at least so much of it."""
+
+    type: str
+    name: str
+    namespace: str
+    state: str
+    value: int | None
+    message: str
+    is_here: bool
+    """Whether it is about an object of the gate's own namespace."""
+
+    @property
+    def ref(self) -> Ref | None:
+        """The object, if it is of a kind of ours and can be looked at."""
+        return (Kind(self.type), self.name) if self.is_here and self.type in set(Kind) else None
+
+
+def unmet(status: Any) -> list[Wanted]:  # noqa: ANN401 - a gate's status
+    """Return the conditions of a gate that are not met, in their order; all of them if nobody has looked yet."""
+    rows = [
+        (each.type, each.name, each.namespace, each.state, each.value, each.message)
+        for each in status.checks
+        if not each.met
     ]
+    if not status.checks:
+        rows = [
+            (each.type, each.name, each.namespace or status.namespace, each.wanted, each.value, "not looked at yet")
+            for each in status.spec.conditions
+        ]
+    return [Wanted(*row, is_here=row[2] == status.namespace) for row in rows]

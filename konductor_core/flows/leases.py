@@ -61,8 +61,8 @@ class Hold:
             grant.holder,
             permits=grant.permits[number],
             token=grant.tokens[number],
-            ttl_ms=grant.ttl_ms,
-            deadline=grant.deadline,
+            ttl_ms=grant.ttls_ms[number],
+            deadline=grant.deadlines[number],
         )
 
 

@@ -51,13 +51,16 @@ OWN_TTL_OR_ENDLESS: Final = -2
 
 
 class Grant(NamedTuple):
-    """What a holder got: one token per object asked for, and the monotonic moment (seconds) it ends at the latest."""
+    """What a holder got of each object asked for: permits, a token, a TTL (ms, 0 without end), and when that ends.
+
+    `deadlines` are monotonic seconds, infinite without an end.
+    """
 
     holder: str
     permits: tuple[int, ...]
     tokens: tuple[int, ...]
-    ttl_ms: int
-    deadline: float
+    ttls_ms: tuple[int, ...]
+    deadlines: tuple[float, ...]
     request: str
 
 
@@ -183,7 +186,7 @@ def _wait(ask: Ask, timeout_ms: int | None, mode: str) -> Flow[Grant]:
         now = yield Clock()
         if reply.code == Code.GRANTED:
             grant = _granted(ask, answer, reply)
-            if now < grant.deadline:
+            if now < min(grant.deadlines):
                 return grant
             patience.check(now)
             continue  # stopped or stalled for longer than the lease lasted: it is not ours any more
@@ -236,10 +239,10 @@ def _granted(ask: Ask, answer: Answer, reply: _Reply) -> Grant:
             f"{answer.acks} of {ask.replicas} replicas acknowledged the grant of {ask.what}: it was given back",
             hint="check the replicas, or lower KONDUCTOR_MIN_REPLICAS",
         )
-    tokens, lefts = reply.grants[::2], [ms for ms in reply.grants[1::2] if ms >= 0]
-    ttl_ms = min(lefts, default=0)
-    deadline = answer.sent + ttl_ms / 1000 if lefts else math.inf
-    return Grant(ask.holder, ask.amounts, tuple(map(int, tokens)), ttl_ms, deadline, ask.request)
+    tokens, lefts = tuple(map(int, reply.grants[::2])), reply.grants[1::2]
+    ttls_ms = tuple([max(0, ms) for ms in lefts])
+    deadlines = tuple([math.inf if ms < 0 else answer.sent + ms / 1000 for ms in lefts])
+    return Grant(ask.holder, ask.amounts, tokens, ttls_ms, deadlines, ask.request)
 
 
 def _refusal(ask: Ask, reply: _Reply) -> KonductorError:

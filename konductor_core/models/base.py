@@ -270,6 +270,8 @@ class Spec(Checked):
 
 
 def _remedy(name: str, known: Mapping[str, object]) -> str:
+    if not known:
+        return "it has none"
     guess = did_you_mean(name, known)
     return f"did you mean {guess}?" if guess else f"known are {', '.join(known)}"
 

@@ -87,7 +87,7 @@ def test_none_is_held_while_one_is_not_free_and_all_are_given_back(objects: Cli)
 
 def test_all_are_renewed_as_long_as_the_command_runs(objects: Cli) -> None:
     log = objects.cwd / "log"
-    running = objects.start(*HOLD, *witness(log))
+    running = objects.start(*HOLD, "--ttl", f"{TTL}s", *witness(log))
     started(log)
     until(lambda: all(objects.k.permits(ref).status().counters["renewals"] >= 3 for ref in HELD), "all are renewed")
     assert running.end(signal.SIGTERM).code == 7

@@ -110,6 +110,7 @@ def test_status_works_across_kinds(both: Cli) -> None:
     assert both.ok("status", "barrier", "b", "-o", "json").json["kind"] == "Barrier"
     assert both.ok("status", "semaphore/s", "-o", "name").out == "semaphore/s\n"
     assert both("status", "semaphore").code == 64
+    assert both("status", "--wait-for-update").code == 64
 
 
 def test_status_can_wait_for_the_next_change(both: Cli) -> None:

@@ -102,6 +102,7 @@ def test_null_counts_as_absent_and_zero_needs_no_unit() -> None:
         (Kind.BARRIER, [5], "spec [5] is not a mapping: write its fields below it"),
         (Kind.BARRIER, {"expectd": 5}, "spec has the unknown field 'expectd': did you mean expected?"),
         (Kind.BARRIER, {"zz": 5}, "spec has the unknown field 'zz': known are expected, quorum, timeout, cyclic"),
+        (Kind.WAITGROUP, {"ttl": "1h"}, "spec has the unknown field 'ttl': it has none"),
         (Kind.BARRIER, {5: 5}, "spec has the unknown field 5: known are expected, quorum, timeout, cyclic"),
         (Kind.BARRIER, {"expected": "5"}, "spec.expected '5' is text: write the number without quotes"),
         (Kind.BARRIER, {"expected": "x"}, "spec.expected 'x' is not a whole number: use one from 1 to 1000000"),

@@ -92,7 +92,7 @@ def test_a_waiter_blocks_on_its_list_and_confirms_by_the_same_call() -> None:
     stage.answer("granted 7", after=3)
     assert stage.at(Call).args == first.args
     granted(stage)
-    assert (stage.result.holder, stage.result.tokens, stage.result.ttl_ms) == ("a", (7,), 30 * SECOND)
+    assert (stage.result.holder, stage.result.tokens, stage.result.ttls_ms) == ("a", (7,), (30 * SECOND,))
 
 
 def test_no_call_of_a_wait_takes_much_longer_than_the_deadline() -> None:
@@ -118,20 +118,21 @@ def test_a_wait_whose_grants_all_come_too_late_ends_at_its_deadline() -> None:
 def test_a_lease_is_counted_from_before_its_request_was_sent() -> None:
     stage = Stage(acquire(an_ask(), 0), now=1000.0)
     granted(stage, left=30 * SECOND, after=2.0)
-    assert stage.result.deadline == pytest.approx(1030.0)
+    assert stage.result.deadlines == (pytest.approx(1030.0),)
 
 
 def test_a_lease_without_an_end_has_no_deadline() -> None:
     stage = Stage(acquire(an_ask(), 0))
     granted(stage, left=-1)
-    assert (stage.result.deadline, stage.result.ttl_ms) == (float("inf"), 0)
+    assert (stage.result.deadlines, stage.result.ttls_ms) == ((float("inf"),), (0,))
 
 
-def test_the_shortest_of_several_leases_counts() -> None:
+def test_each_of_several_leases_has_an_end_of_its_own() -> None:
     stage = Stage(acquire(an_ask(names=("x", "y", "z")), 0), now=0.0)
     stage.reply("granted", -1, "semaphore/x", 1, 0, 1, 1, "7", 30_000, "8", 10_000, "9", -1)
     result: Grant = stage.result
-    assert (result.tokens, result.ttl_ms, result.deadline) == ((7, 8, 9), 10_000, 10.0)
+    assert (result.tokens, result.ttls_ms) == ((7, 8, 9), (30_000, 10_000, 0))
+    assert result.deadlines == (30.0, 10.0, float("inf"))
 
 
 def test_a_waiter_that_lapsed_queues_again() -> None:

@@ -102,6 +102,15 @@ def test_a_block_gives_all_back_and_tells_of_a_loss(k: Konductor) -> None:
     assert k.semaphore("one").status().in_use == 0
 
 
+def test_each_of_several_lives_as_long_as_its_object_says(k: Konductor) -> None:
+    k.semaphore("one").define(permits=1, ttl="10m")
+    k.semaphore("two").define(permits=2, ttl="30s")
+    with k.acquire_all({"semaphore/one": 1, "semaphore/two": 1}) as leases:
+        assert [lease.ttl_ms for lease in leases] == [600_000, 30_000]
+        assert leases.ttl_ms == 30_000
+        assert leases.expires_in <= 30 < leases[0].expires_in
+
+
 def test_tasks_hold_several_in_a_block(server: Server, k: Konductor) -> None:
     async def work() -> None:
         async with AsyncKonductor(server.url, namespace="races") as a:

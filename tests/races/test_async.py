@@ -249,6 +249,21 @@ def test_to_open_a_connection_to_wait_on_takes_no_longer_than_the_wait(redis_ser
     assert max(took) < 4, took
 
 
+def test_a_subscription_that_is_never_confirmed_is_asked_for_again(redis_server: Server, k: Konductor) -> None:
+    """By a wait without a deadline, which would listen for ever to a connection that has died silently."""
+    k.barrier("all").define(expected=1)
+
+    async def work(konductor: AsyncKonductor) -> None:
+        waiting = asyncio.ensure_future(konductor.barrier("all").wait())
+        await asyncio.to_thread(until, lambda: proxy.seen("SUBSCRIBE") >= 1, "it subscribes")
+        k.barrier("all").arrive("x")
+        assert (await asyncio.wait_for(waiting, 20)).arrived == 1
+
+    with Proxy(redis_server) as proxy:
+        proxy.swallow_reply("SUBSCRIBE")
+        run(proxy.url, work)
+
+
 def test_a_connection_that_breaks_while_another_waiter_subscribes_on_it_is_replaced(
     redis_server: Server, k: Konductor
 ) -> None:
