@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -108,3 +109,13 @@ def test_a_semaphore_of_a_gate_is_ready_when_one_of_its_holders_goes_on() -> Non
         semaphore = permits(Kind.SEMAPHORE, "s", tuple(lease(each) for each in holders))
         found = told("w", gate("g", check("Semaphore", "s", "Ready")), semaphore, mutex("n", "w", "h", "h2"))
         assert (found.deadlock is not None) is stuck
+
+
+def test_conditions_that_nobody_has_looked_at_are_named_and_followed_all_the_same() -> None:
+    looked_at = gate("g", check("Mutex", "m", "Unlocked"), check("Job", "j", "Complete"))
+    found = told("w", dataclasses.replace(looked_at, checks=()), mutex("m", "h"))
+    assert lines(found)[1:] == [
+        "  it wants mutex/m Unlocked: not looked at yet",
+        "    h has held mutex/m for 1m; the lease expires in 4m, unless it is renewed",
+        "  it wants job/j Complete: not looked at yet",
+    ]
