@@ -125,18 +125,23 @@ def _prepare(k: Konductor, example: str) -> None:
             group.reset()
             group.add()
             group.done()
-    for name in ("ready-to-load", "my-gate"):
-        gate = k.gate(name)
-        gate.define(labels=labels)
-        gate.reset()
-        if "wait ready-to-load" in example:
-            gate.open()
+    _prepare_gates(k, example, labels)
     for name in ("load-concurrency", "my-semaphore", *re.findall(r"--semaphore ([a-z-]+)", example)):
         semaphore = k.semaphore(name)
         semaphore.define(permits=4, labels=labels)
         semaphore.reset()
         for holder in ("laptop", "worker-7") if "koncli acquire" not in example else ():
             semaphore.acquire(holder=holder)
+
+
+def _prepare_gates(k: Konductor, example: str, labels: dict[str, str]) -> None:
+    """Make the gates that the example is about: open where it waits for one."""
+    for name in ("ready-to-load", "my-gate"):
+        gate = k.gate(name)
+        gate.define(labels=labels)
+        gate.reset()
+        if "wait ready-to-load" in example:
+            gate.open()
 
 
 def _prepare_locks(k: Konductor, example: str, labels: dict[str, str]) -> None:
