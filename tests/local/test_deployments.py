@@ -96,15 +96,12 @@ def test_a_pod_that_is_not_alive_any_more_is_started_again(local: Local) -> None
 
 def test_a_deleted_pod_is_replaced(local: Local) -> None:
     """A pod that lost its lease is deleted, and another one takes its place and the lease."""
-    serve = f"koncli barrier arrive serves; {SERVE}"
+    serve = f"koncli barrier arrive serves; koncli barrier arrive replaced; {SERVE}"
     leader = annotated(deployment("leader", serve), acquire_lease="lead", on_lost="delete-pod")
-    depose = (
-        "lead() { koncli lease holders lead -o name; }; first=$(lead); koncli lease force-release lead $first; "
-        'until lead | grep -v "^$first$"; do sleep 0.2; done'
-    )
+    depose = "koncli lease force-release lead $(koncli lease holders lead -o name) && koncli barrier wait replaced"
     deposing = annotated(job("depose", depose), wait_barrier="serves")
-    objects = konductor("Lease", "lead", ttl="15s"), konductor("Barrier", "serves", expected=1)
-    result = local.run(*objects, leader, deposing)
+    barriers = konductor("Barrier", "serves", expected=1), konductor("Barrier", "replaced", expected=2)
+    result = local.run(konductor("Lease", "lead", ttl="15s"), *barriers, leader, deposing)
     assert result.code == 0, result
     assert any("has ended: another one now" in line for line in result.lines)
 
