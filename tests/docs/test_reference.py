@@ -126,17 +126,12 @@ def _prepare(k: Konductor, example: str) -> None:
             group.reset()
             group.add()
             group.done()
-    _prepare_gates(k, example, labels)
     for name in ("load-concurrency", "my-semaphore", *re.findall(r"--semaphore ([a-z-]+)", example)):
         semaphore = k.semaphore(name)
         semaphore.define(permits=4, labels=labels)
         semaphore.reset()
         for holder in ("laptop", "worker-7") if "koncli acquire" not in example else ():
             semaphore.acquire(holder=holder)
-
-
-def _prepare_gates(k: Konductor, example: str, labels: dict[str, str]) -> None:
-    """Make the gates that the example is about: open where it waits for one."""
 
 
 def _prepare_gates(k: Konductor, example: str, labels: dict[str, str]) -> None:
