@@ -6,7 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from koncli.local.crew import Crew, pod_name
+from koncli.local.crew import pod_name
+from koncli.local.podowner import PodOwner
 from koncli.local.state import FAILED, STOPPED, back_off_ms
 from konductor_core.durations import to_text
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from koncli.local.pod import Pod
 
 
-class Deployment:
-    """One Deployment at work, until it is stopped or its deadline passes; `phase` is "" till then."""
+class Deployment(PodOwner):
+    """One Deployment at work, until it is stopped or its deadline passes."""
 
     def __init__(
         self,
@@ -27,67 +28,30 @@ class Deployment:
         live: Callable[[Pod], Coroutine[Any, Any, None]],
         say: Callable[[str], None],
     ) -> None:
-        """Take `make_pod(name, spec)`, which makes a pod, and `live(pod)`, which runs it and cleans up."""
+        """Take `make_pod(name, spec)`, which makes a pod."""
+        super().__init__(spec.name, live, say)
         self.spec = spec
-        self.phase = ""
-        self.reason = ""
-        self.started: float | None = None
-        self.ended: float | None = None
         self.available = asyncio.Event()
         """Whether enough of its pods are available."""
         self.available_replicas = 0
-        self._crew = Crew(live)
         self._make_pod = make_pod
-        self._say = say
         self._ready_since: dict[Pod, float] = {}
         self._failures = 0
-        self._not_before = 0.0
         self._due: float | None = None
-        self._stopping = False
-
-    @property
-    def name(self) -> str:
-        """The Deployment's name."""
-        return self.spec.name
-
-    @property
-    def pods(self) -> list[Pod]:
-        """Every pod there has been, in the order of their starts."""
-        return self._crew.pods
 
     @property
     def facts(self) -> str:
         """Say how far it is: `2/3 available`."""
         return f"{self.available_replicas}/{self.spec.replicas} available"
 
-    async def run(self) -> None:
-        """Keep the pods running until it is stopped, or has not become available by its deadline."""
-        self.started = time.monotonic()
+    async def _work(self) -> tuple[str, str]:
         if self.spec.deadline_ms is not None:
-            self._due = self.started + self.spec.deadline_ms / 1000
-        try:
-            while not self._stopping and not self._overdue():
-                self._replace()
-                settling = self._count()
-                await self._crew.sleep(self._not_before, settling, self._due)
-            self.phase, self.reason = (STOPPED, "") if self._stopping else (FAILED, "ProgressDeadlineExceeded")
-            await self._crew.stop("the Deployment has ended")
-        finally:
-            self.ended = time.monotonic()
-
-    async def stop(self, reason: str) -> None:
-        """Delete the Deployment and its pods, with their grace."""
-        self._stopping = True
-        self._crew.nudge()
-        await self._crew.stop(reason)
-
-    def nudge(self) -> None:
-        """Look again: a pod is in another state."""
-        self._crew.nudge()
-
-    def failed_pod(self) -> Pod | None:
-        """Return the last pod that failed of itself, to show why it is not available."""
-        return self._crew.failed_pod()
+            self._due = time.monotonic() + self.spec.deadline_ms / 1000
+        while not self._stopping and not self._overdue():
+            self._replace()
+            settling = self._count()
+            await self._crew.sleep(self._not_before, settling, self._due)
+        return (STOPPED, "") if self._stopping else (FAILED, "ProgressDeadlineExceeded")
 
     def _replace(self) -> None:
         """Start what is missing; after pods that ended one by one before all was well, later each time."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from koncli.local.crew import Crew, pod_name
+from koncli.local.crew import pod_name
 from koncli.local.jobspec import FAILED, JobSpec, Ledger
+from koncli.local.podowner import PodOwner
 from koncli.local.state import STOPPED, SUCCEEDED, back_off_ms
 from konductor_core.durations import to_text
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from koncli.local.pod import Pod
 
 
-class Job:
-    """One Job at work. `phase` is "", then Complete, Failed or Stopped, with a `reason` where it failed."""
+class Job(PodOwner):
+    """One Job at work; ends as Complete, Failed or Stopped."""
 
     def __init__(
         self,
@@ -26,59 +27,22 @@ class Job:
         live: Callable[[Pod], Coroutine[Any, Any, None]],
         say: Callable[[str], None],
     ) -> None:
-        """Take `make_pod(name, spec, index)`, which makes a pod, and `live(pod)`, which runs it and cleans up."""
+        """Take `make_pod(name, spec, index)`, which makes a pod."""
+        super().__init__(spec.name, live, say)
         self.spec = spec
-        self.phase = ""
-        self.reason = ""
-        self.started: float | None = None
-        self.ended: float | None = None
-        self._crew = Crew(live)
         self._ledger = Ledger(spec)
         self._make_pod = make_pod
-        self._say = say
-        self._not_before = 0.0
-        self._stopping = False
-
-    @property
-    def name(self) -> str:
-        """The Job's name."""
-        return self.spec.name
-
-    @property
-    def pods(self) -> list[Pod]:
-        """Every pod there has been, in the order of their starts."""
-        return self._crew.pods
 
     @property
     def succeeded(self) -> int:
         """Pods that have succeeded."""
         return self._ledger.succeeded
 
-    async def run(self) -> None:
-        """Run the Job until it is complete, has failed or is stopped; its pods have ended then."""
-        self.started = time.monotonic()
-        try:
-            while (verdict := self._verdict()) is None:
-                self._start_pods()
-                await self._crew.sleep(self._not_before, self._deadline)
-            self.phase, self.reason = verdict
-            await self._crew.stop("the Job has ended")
-        finally:
-            self.ended = time.monotonic()
-
-    async def stop(self, reason: str) -> None:
-        """Delete the Job and its pods, with their grace."""
-        self._stopping = True
-        self._crew.nudge()
-        await self._crew.stop(reason)
-
-    def nudge(self) -> None:
-        """Look again: a pod's container was restarted."""
-        self._crew.nudge()
-
-    def failed_pod(self) -> Pod | None:
-        """Return the last pod that failed of itself, to show why the Job did."""
-        return self._crew.failed_pod()
+    async def _work(self) -> tuple[str, str]:
+        while (verdict := self._verdict()) is None:
+            self._start_pods()
+            await self._crew.sleep(self._not_before, self._deadline)
+        return verdict
 
     def _verdict(self) -> tuple[str, str] | None:
         self._collect()

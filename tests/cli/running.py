@@ -122,6 +122,20 @@ class Cli:
         assert result.code == 0, result
         return result
 
+    def lines(self, lines: list[str]) -> list[Result]:
+        """Run many lines one after the other, each cheaply in a fork; messages are among what they print."""
+        done = subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("lines.py"))],
+            input="".join(f"{line}\n" for line in lines),
+            env=self.env,
+            cwd=self.cwd,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=True,
+            text=True,
+        )
+        return [Result(code, out, "") for code, out in map(json.loads, done.stdout.splitlines())]
+
     def shell(self, script: str) -> Result:
         """Run a line of shell with koncli on the PATH."""
         done = subprocess.run(

@@ -1,11 +1,10 @@
 """Command lines that scripts are known to use, with every flag that was ever documented, mean what they always did.
 
-Each kind's lines are one story, told to the installed koncli line by line: the line, its exit code, what it prints.
+Each kind's lines are one story, told to koncli line by line: the line, its exit code, what it prints.
 """
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -141,9 +140,9 @@ def scripts(fresh_server: FreshServer, tmp_path: Path) -> Iterator[Cli]:
 
 
 def tell(cli: Cli, lines: list[Line], group: str = "") -> None:
-    for line, code, text in lines:
-        done = cli(*shlex.split(f"{group} {line}"))
-        assert (done.code, text in done.out + done.err) == (code, True), (line, done)
+    done = cli.lines([f"{group} {line}" for line, _, _ in lines])
+    for (line, code, text), result in zip(lines, done, strict=True):
+        assert (result.code, text in result.out) == (code, True), (line, result)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
