@@ -29,6 +29,7 @@ KINDS: tuple[Kind, ...] = (
     Kind.RWMUTEX,
     Kind.ONCE,
     Kind.WAITGROUP,
+    Kind.GATE,
 )
 """The kinds that have a module; everything that goes through all kinds goes through these."""
 

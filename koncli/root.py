@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rwmutex": ("koncli.rwmutex:rwmutex", "Lock to read together, or to write alone."),
     "once": ("koncli.once:once", "Do something once, or wait until it is done."),
     "waitgroup": ("koncli.waitgroup:waitgroup", "Wait until all members are done."),
+    "gate": ("koncli.gate:gate", "Wait until conditions hold."),
     "acquire": ("koncli.acquire:acquire", "Take several at once, all or none."),
     "renew": ("koncli.acquire:renew", "Renew what acquire took."),
     "release": ("koncli.acquire:release", "Give back what acquire took."),

@@ -29,7 +29,7 @@ PAUSE = 2.0
 LOOK_AGAIN = object()
 """In the place of a nudge: we listen now, or again, and may have missed some."""
 
-MOVING = frozenset({"observedAt", "counters"})
+MOVING = frozenset({"observedAt", "counters", "evaluatedAt", "askedAt"})
 """Fields that change without the object having changed."""
 
 

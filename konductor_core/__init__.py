@@ -31,6 +31,7 @@ _WHERE = {
         "BelowZero",
         "Denied",
         "Failed",
+        "GateFailed",
         "Impossible",
         "InvalidInput",
         "KonductorError",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from konductor_core.errors import BelowZero as BelowZero
     from konductor_core.errors import Denied as Denied
     from konductor_core.errors import Failed as Failed
+    from konductor_core.errors import GateFailed as GateFailed
     from konductor_core.errors import Impossible as Impossible
     from konductor_core.errors import InvalidInput as InvalidInput
     from konductor_core.errors import KonductorError as KonductorError
@@ -79,6 +81,7 @@ __all__ = [
     "BelowZero",
     "Denied",
     "Failed",
+    "GateFailed",
     "Impossible",
     "InvalidInput",
     "Konductor",

@@ -14,12 +14,12 @@ from konductor_core.drivers.aio import AsyncDriver
 from konductor_core.flows import objects, scenes
 from konductor_core.flows.leases import Hold
 from konductor_core.handles.async_barrier import AsyncBarrier
-from konductor_core.handles.async_latches import AsyncWaitGroup
+from konductor_core.handles.async_latches import AsyncGate, AsyncWaitGroup
 from konductor_core.handles.async_leases import AsyncNamedLease
 from konductor_core.handles.async_locks import AsyncMutex, AsyncRWMutex
 from konductor_core.handles.async_once import AsyncOnce
 from konductor_core.handles.async_permits import AsyncPermitHandle, AsyncSemaphore
-from konductor_core.latch_verbs import WaitGroupVerbs
+from konductor_core.latch_verbs import GateVerbs, WaitGroupVerbs
 from konductor_core.permit_verbs import LeaseVerbs, MutexVerbs, OnceVerbs, RWMutexVerbs, SemaphoreVerbs, several
 from konductor_core.verbs import BarrierVerbs, Caller
 
@@ -91,6 +91,10 @@ class AsyncKonductor:
     def once(self, name: str) -> AsyncOnce:
         """Return the handle of what is done once, whether it exists or not."""
         return AsyncOnce(self.driver, OnceVerbs(self._caller, name))
+
+    def gate(self, name: str) -> AsyncGate:
+        """Return the handle of a gate, whether it exists or not."""
+        return AsyncGate(self.driver, GateVerbs(self._caller, name))
 
     def waitgroup(self, name: str) -> AsyncWaitGroup:
         """Return the handle of a wait group, whether it exists or not."""

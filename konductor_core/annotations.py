@@ -17,11 +17,11 @@ __all__ = [
     "CONNECTION_SECRET",
     "CONTROLLER",
     "ENABLED_LABEL",
+    "GATES_FROM",
     "MIN_REPLICAS_KEY",
     "MIRROR_LABEL",
     "PREFIX",
     "REDIS_SERVICE",
-    "RESERVED",
     "RUN_DIRECTORY",
     "SCHEDULING_GATE",
     "SYSTEM_NAMESPACE",
@@ -59,6 +59,12 @@ class Annotation(StrEnum):
         "`name` or `name:timeout`, several with commas",
         "The pod waits until each of these barriers is open, one after the other, before its own containers start.",
         "extract-complete, schema-ready:10m",
+    )
+    WAIT_GATE = (
+        "wait-gate",
+        "`name` or `name:timeout`, several with commas",
+        "The pod waits until each of these gates is open, one after the other.",
+        "ready-to-load:1h",
     )
     WAIT_WAITGROUP = (
         "wait-waitgroup",
@@ -232,6 +238,7 @@ class Annotation(StrEnum):
 
 WAITS: Final = {
     Kind.BARRIER: Annotation.WAIT_BARRIER,
+    Kind.GATE: Annotation.WAIT_GATE,
     Kind.WAITGROUP: Annotation.WAIT_WAITGROUP,
     Kind.ONCE: Annotation.WAIT_ONCE,
 }
@@ -248,16 +255,14 @@ ACQUIRES: Final = {
 ARRIVES: Final = {Kind.BARRIER: Annotation.ARRIVE_BARRIER, Kind.WAITGROUP: Annotation.DONE_WAITGROUP}
 """Which annotation arrives at objects of a kind, or is done there."""
 
-RESERVED: Final = {
-    f"{PREFIX}wait-gate": Kind.GATE,
-}
-"""Annotations of kinds that this version lacks: refused with the kind, never ignored."""
-
 SCHEDULING_GATE: Final = f"{PREFIX}wait"
 """The scheduling gate of a pod that waits unscheduled."""
 
 ENABLED_LABEL: Final = f"{PREFIX}enabled"
 """On a namespace: `true` gives the connection to every pod in it, `false` keeps Konductor out of it."""
+
+GATES_FROM: Final = f"{PREFIX}gates-from"
+"""Annotation of a namespace: which other namespaces' gates may look into it, with commas; without it, all may."""
 
 MIRROR_LABEL: Final = f"{PREFIX}mirror"
 """On a custom resource: `true` where it only shows an object that was made without one."""

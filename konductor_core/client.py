@@ -12,12 +12,12 @@ from konductor_core.drivers.sync import Driver
 from konductor_core.flows import objects, scenes
 from konductor_core.flows.leases import Hold
 from konductor_core.handles.barrier import Barrier
-from konductor_core.handles.latches import WaitGroup
+from konductor_core.handles.latches import Gate, WaitGroup
 from konductor_core.handles.leases import NamedLease
 from konductor_core.handles.locks import Mutex, RWMutex
 from konductor_core.handles.once import Once
 from konductor_core.handles.permits import PermitHandle, Semaphore, withdrawn_if_interrupted
-from konductor_core.latch_verbs import WaitGroupVerbs
+from konductor_core.latch_verbs import GateVerbs, WaitGroupVerbs
 from konductor_core.leases import Leases
 from konductor_core.permit_verbs import LeaseVerbs, MutexVerbs, OnceVerbs, RWMutexVerbs, SemaphoreVerbs, several
 from konductor_core.verbs import BarrierVerbs, Caller
@@ -91,6 +91,10 @@ class Konductor:
     def once(self, name: str) -> Once:
         """Return the handle of what is done once, whether it exists or not."""
         return Once(self.driver, OnceVerbs(self._caller, name))
+
+    def gate(self, name: str) -> Gate:
+        """Return the handle of a gate, whether it exists or not."""
+        return Gate(self.driver, GateVerbs(self._caller, name))
 
     def waitgroup(self, name: str) -> WaitGroup:
         """Return the handle of a wait group, whether it exists or not."""

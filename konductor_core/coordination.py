@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from konductor_core.annotation_values import Values
-from konductor_core.annotations import ACQUIRES, ARRIVES, PREFIX, RESERVED, WAITS, Annotation
+from konductor_core.annotations import ACQUIRES, ARRIVES, PREFIX, WAITS, Annotation
 from konductor_core.durations import MIN_KEPT_TTL
 from konductor_core.errors import InvalidInput, did_you_mean, quoted
 from konductor_core.identity import COUNT_MAX, PRIORITY_MAX, Kind
@@ -134,10 +134,6 @@ class Coordination:
 
 def _refuse_unknown(values: Values) -> None:
     for name in values:
-        if kind := RESERVED.get(name):
-            raise InvalidInput(
-                f"annotation {name} is about a {kind}, a kind that this version does not have: leave it out"
-            )
         if name not in _KNOWN:
             guess = did_you_mean(name.removeprefix(PREFIX), [each.word for each in Annotation])
             remedy = f"did you mean {PREFIX}{guess}?" if guess else "leave it out, or see the reference of annotations"

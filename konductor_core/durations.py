@@ -25,6 +25,7 @@ __all__ = [
     "MEMORY_TTL",
     "MIN_KEPT_TTL",
     "PROBE_WINDOW",
+    "UNATTENDED_AFTER",
     "WAITER_TTL",
     "about",
     "rfc3339",
@@ -54,6 +55,9 @@ HEARTBEAT: Final = 25 * SECOND
 
 WAITER_TTL: Final = 60 * SECOND
 """How long a waiter without a heartbeat keeps its place."""
+
+UNATTENDED_AFTER: Final = 15 * SECOND
+"""How long a look at a gate's conditions is asked for in vain before that is said."""
 
 MAX_BYPASS: Final = 1 * MINUTE
 """How old a waiter gets before nobody may pass it any more."""

@@ -14,11 +14,12 @@ KonductorError                 1  error
 ├── Unavailable                5  unavailable       Redis cannot be reached, or cannot answer now
 ├── Failed                     6  failed
 │   ├── BarrierFailed          6  barrier-failed
+│   ├── GateFailed             6  gate-failed
 │   ├── LeaseLost              6  lease-lost
 │   └── Replaced               6  replaced          the object was reset or made anew under a wait
 └── InvalidInput              64  invalid-input
 
-This module also holds the wording that all error messages share: `quoted` and `did_you_mean`.
+This module also holds the wording that all error messages share: `quoted`, `either` and `did_you_mean`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "AlreadyDone",
@@ -35,6 +36,7 @@ __all__ = [
     "BelowZero",
     "Denied",
     "Failed",
+    "GateFailed",
     "Impossible",
     "InvalidInput",
     "KonductorError",
@@ -47,6 +49,7 @@ __all__ = [
     "WaitTimeout",
     "WouldBlock",
     "did_you_mean",
+    "either",
     "quoted",
 ]
 
@@ -170,6 +173,12 @@ class BarrierFailed(Failed):
     code = "barrier-failed"
 
 
+class GateFailed(Failed):
+    """A condition of the gate can no longer come true, or its timeout passed before all held."""
+
+    code = "gate-failed"
+
+
 class LeaseLost(Failed):
     """The lease ended before its holder released it."""
 
@@ -198,6 +207,12 @@ def quoted(value: object) -> str:
     if len(text) <= _SHOWN:
         return text
     return text[: _SHOWN - 1] + "…"
+
+
+def either(words: Sequence[str]) -> str:
+    """Return `a, b or c`."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def did_you_mean(word: str, options: Iterable[str]) -> str | None:

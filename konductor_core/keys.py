@@ -52,6 +52,12 @@ Latches (WaitGroup), with `o` for konductor:{ns}:waitgroup:<name>:
     o:members                             zset    member that is not done -> when it was added
     o:finished                            zset    member that is done -> when
 
+Latches (Gate), with `o` for konductor:{ns}:gate:<name>:
+
+    o                                     hash    epoch owner labels created conditions total timeout phase verdict
+                                                  override met reason checks deadline opened failed evaluated asked
+                                                  cycle progress shown
+
 Whoever waits for a latch to open, or for something that is done once:
 
     o:waiters                             zset    request of a waiter -> until when it counts as alive; TTL 2 min

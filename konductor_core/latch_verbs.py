@@ -1,22 +1,29 @@
-"""The verbs of wait groups as flows, as `verbs` has those of barriers and semaphores."""
+"""The verbs of wait groups and gates as flows, as `verbs` has those of barriers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from konductor_core import identity
 from konductor_core.durations import to_ms
 from konductor_core.errors import InvalidInput
-from konductor_core.flows import snapshots, waitgroups
+from konductor_core.flows import gates, objects, snapshots, waitgroups
 from konductor_core.identity import Kind
+from konductor_core.models import Condition, GateSpec
 from konductor_core.verbs import ObjectVerbs, timeout_ms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from konductor_core.flows.steps import Flow
-    from konductor_core.models import WaitGroupStatus
+    from konductor_core.models import GateStatus, Spec, WaitGroupStatus
     from konductor_core.verbs import Duration
 
-__all__ = ["WaitGroupVerbs"]
+__all__ = ["Conditional", "GateVerbs", "WaitGroupVerbs"]
+
+Conditional: TypeAlias = "Condition | str | Mapping[str, object]"
+"""A condition as people write it: `job/migrate=Complete`, or the mapping of a manifest."""
 
 
 class WaitGroupVerbs(ObjectVerbs):
@@ -42,6 +49,41 @@ class WaitGroupVerbs(ObjectVerbs):
     def status(self) -> Flow[WaitGroupStatus]:
         """Return a snapshot."""
         return snapshots.read_waitgroup(self.keys)
+
+
+class GateVerbs(ObjectVerbs):
+    """Everything a gate can be asked."""
+
+    kind = Kind.GATE
+
+    @staticmethod
+    def spec(conditions: Iterable[Conditional], timeout: Duration | None) -> GateSpec:
+        """Return the spec that these arguments describe."""
+        if isinstance(conditions, str | Mapping):
+            raise InvalidInput(f"conditions {conditions!r} is one: put it into a list")
+        return GateSpec(tuple(_condition(each) for each in conditions), timeout_ms(timeout))
+
+    def define(self, spec: Spec, labels: Mapping[str, str] | None, owner: str) -> Flow[objects.Defined]:
+        """Create the gate or bring it to this spec, unless it would wait for itself."""
+        return gates.define(self.keys, cast("GateSpec", spec), labels, owner)
+
+    def override(self, to: Literal["Open", "Closed", ""]) -> Flow[gates.Overridden]:
+        """Open or close it by hand, or with nothing let its conditions decide."""
+        return gates.override(self.keys, to, replicas=self.caller.replicas)
+
+    def wait(self, timeout: Duration | None, *, must_exist: bool) -> Flow[gates.Passed]:
+        """Wait until it is open."""
+        return gates.wait(self.keys, timeout_ms(timeout), must_exist=must_exist, who=self.caller.who())
+
+    def status(self) -> Flow[GateStatus]:
+        """Return a snapshot."""
+        return snapshots.read_gate(self.keys)
+
+
+def _condition(given: Conditional) -> Condition:
+    if isinstance(given, Condition):
+        return given
+    return Condition.parse(given) if isinstance(given, str) else Condition.from_dict(given, where="condition")
 
 
 def _members(member: str | None, count: int) -> tuple[str, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from konductor_core.durations import rfc3339
 from konductor_core.models.barrier import BarrierStatus
+from konductor_core.models.gate import GateStatus
 from konductor_core.models.lease import LeaseStatus
 from konductor_core.models.once import OnceStatus
 from konductor_core.models.permits import PermitStatus
@@ -71,6 +72,8 @@ def project(
     document["observedGeneration"] = generation
     if isinstance(status, BarrierStatus):
         document["progress"] = f"{status.arrived}/{status.spec.expected}"
+    if isinstance(status, GateStatus):
+        document["progress"] = f"{status.met}/{status.total}"
     if isinstance(status, LeaseStatus) and "expires" in document:
         document["expires"] = _shown_expiry(document, before, rfc3339(status.now_ms))
     if "holders" in document:
@@ -124,6 +127,8 @@ def _conditions(status: Status) -> list[_Condition]:
     match status:
         case BarrierStatus():
             return _barrier_conditions(status)
+        case GateStatus():
+            return _gate_conditions(status)
         case SemaphoreStatus():
             free = f"{status.available} of {status.spec.permits} permits are free."
             return [_Condition("Available", holds=status.available > 0, reason=status.phase, message=free)]
@@ -155,6 +160,26 @@ def _barrier_conditions(status: BarrierStatus) -> list[_Condition]:
             holds=failed,
             reason="Timeout" if failed else "InTime",
             message=status.reason or "The deadline has not passed.",
+        ),
+    ]
+
+
+def _gate_conditions(status: GateStatus) -> list[_Condition]:
+    met = f"{status.met} of {status.total} conditions hold."
+    by_hand = f"{status.override} by hand. {met}" if status.override else ""
+    opened, failed = status.phase == "Open", status.phase == "Failed"
+    return [
+        _Condition(
+            "Open",
+            holds=opened,
+            reason="ByHand" if status.override else "Complete" if opened else "Incomplete",
+            message=by_hand or met,
+        ),
+        _Condition(
+            "Failed",
+            holds=failed,
+            reason="Failed" if failed else "InTime",
+            message=(status.reason if failed else None) or "Its conditions can still come true.",
         ),
     ]
 

@@ -6,10 +6,10 @@ What the schema can say, the API server refuses at once; what only Redis knows e
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from konductor_core.durations import MAX_MS, to_text
-from konductor_core.identity import GROUP, VERSION, Kind
+from konductor_core.identity import GROUP, LABEL_MAX, LABEL_PATTERN, NAME_MAX, NAME_PATTERN, VERSION, Kind
 from konductor_core.models.base import Column, json_name, shape_of
 from konductor_core.models.lease import LeasePhase
 from konductor_core.models.mutex import MutexPhase
@@ -21,17 +21,17 @@ from konductor_core.models.semaphore import SemaphorePhase
 if TYPE_CHECKING:
     from dataclasses import Field
 
-    from konductor_core.models.base import Model, Shape, Spec
+    from konductor_core.models.base import Checked, Model, Shape, Spec
     from konductor_core.models.objects import Status
 
 __all__ = ["LEFT_OUT", "crd", "crds"]
 
-LEFT_OUT: Final = frozenset({"name", "namespace", "labels", "owner", "observedAt"})
+LEFT_OUT: Final = frozenset({"name", "namespace", "labels", "owner", "observedAt", "evaluatedAt", "askedAt"})
 """Of a status model's JSON: what a custom resource has in its metadata, or what changes by itself."""
 
 DURATION_LENGTH: Final = 32
 TEXT_LENGTH: Final = 1_024
-_BOUNDS: Final = frozenset({"minimum", "maximum", "pattern", "maxLength"})
+_BOUNDS: Final = frozenset({"minimum", "maximum", "pattern", "maxLength", "maxItems"})
 
 
 def crds() -> dict[Kind, dict[str, Any]]:
@@ -95,8 +95,12 @@ def _schema(spec: type[Spec], status: type[Status]) -> dict[str, Any]:
 
 
 def _spec(spec: type[Spec]) -> dict[str, Any]:
+    return {"type": "object", "description": "What is asked for.", **_checked(spec)}
+
+
+def _checked(spec: type[Checked]) -> dict[str, Any]:
     properties = {json_name(each): _with_default(each, _property(shape_of(each))) for each in fields(spec)}
-    schema: dict[str, Any] = {"type": "object", "description": "What is asked for.", "properties": properties}
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
     required = [json_name(each) for each in fields(spec) if each.default is MISSING]
     if required:
         schema["required"] = required
@@ -108,7 +112,7 @@ def _spec(spec: type[Spec]) -> dict[str, Any]:
 
 
 def _with_default(each: Field[Any], schema: dict[str, Any]) -> dict[str, Any]:
-    if each.default is MISSING or each.default is None:
+    if each.default is MISSING or each.default in (None, ()):
         return schema
     return schema | {"default": to_text(each.default) if shape_of(each).form == "duration" else each.default}
 
@@ -171,28 +175,35 @@ def _property(shape: Shape) -> dict[str, Any]:
     schema: dict[str, Any] = {"description": shape.description}
     match shape.form:
         case "integer":
-            schema |= {"type": "integer", "format": "int64"}
+            schema |= _PLAIN["integer"]
             if shape.minimum is not None:
                 schema["minimum"] = shape.minimum
             if shape.maximum is not None:
                 schema["maximum"] = shape.maximum
-        case "boolean":
-            schema["type"] = "boolean"
         case "duration":
             schema |= {"type": "string", "pattern": shape.pattern, "maxLength": DURATION_LENGTH}
-        case "time":
-            schema |= {"type": "string", "format": "date-time"}
         case "choice":
             schema |= {"type": "string", "enum": list(shape.choices)}
-        case "map":
-            schema |= {"type": "object", "additionalProperties": {"type": "integer", "format": "int64"}}
         case "list":
             assert shape.of is not None  # noqa: S101 - every list names its model
             schema |= {"type": "array", "items": {"type": "object", "properties": _properties(shape.of)}}
+        case "parts":
+            part = _checked(cast("type[Checked]", shape.of))
+            schema |= {"type": "array", "maxItems": shape.maximum, "x-kubernetes-list-type": "atomic", "items": part}
         case _:
-            schema |= {"type": "string", "maxLength": TEXT_LENGTH}
+            schema |= _PLAIN.get(shape.form, {"type": "string", "maxLength": TEXT_LENGTH})
     return schema
 
+
+_PLAIN: Final[dict[str, dict[str, Any]]] = {
+    "integer": {"type": "integer", "format": "int64"},
+    "boolean": {"type": "boolean"},
+    "time": {"type": "string", "format": "date-time"},
+    "name": {"type": "string", "pattern": f"^{NAME_PATTERN}$", "maxLength": NAME_MAX},
+    "namespace": {"type": "string", "pattern": f"^{LABEL_PATTERN}$", "maxLength": LABEL_MAX},
+    "map": {"type": "object", "additionalProperties": {"type": "integer", "format": "int64"}},
+}
+"""The forms that are the same wherever they occur."""
 
 _CONDITIONS: Final[dict[str, Any]] = {
     "type": "array",
@@ -248,6 +259,7 @@ _DERIVED: Final[dict[Kind, dict[str, Any]]] = {
         "writer": _shown("string", "Who writes; absent if nobody does."),
         "readers": _shown("integer", "How many read."),
     },
+    Kind.GATE: {"progress": _shown("string", "How many conditions hold, as people read it: 2/3.")},
     Kind.ONCE: {
         "phase": _phase(OncePhase, "Done for good, Running while somebody has the lease to run it, else Pending."),
         "executor": _shown("string", "Who runs it, or has done it; absent if nobody does."),

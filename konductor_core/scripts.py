@@ -22,9 +22,19 @@ PERMIT_KEYS: Final = "dirty index seq meta leases weights queue ageing waiting e
 SEVERAL_KEYS: Final = "dirty index seq (meta leases weights queue ageing waiting events)+"
 LATCH_KEYS: Final = "dirty index meta waiters events parts*"
 BARRIER_KEYS: Final = "dirty index meta waiters events arrivals cycles"
+GATE_KEYS: Final = "dirty index meta waiters events"
 WAITGROUP_KEYS: Final = "dirty index meta waiters events members finished"
 
-_CONSTANTS: Final = ("CLAIM_WINDOW", "DIRTY_TTL", "HEARTBEAT", "MAX_BYPASS", "MEMORY_TTL", "PROBE_WINDOW", "WAITER_TTL")
+_CONSTANTS: Final = (
+    "CLAIM_WINDOW",
+    "DIRTY_TTL",
+    "HEARTBEAT",
+    "MAX_BYPASS",
+    "MEMORY_TTL",
+    "PROBE_WINDOW",
+    "UNATTENDED_AFTER",
+    "WAITER_TTL",
+)
 _INCLUDE: Final = "--@include "
 
 
@@ -115,6 +125,34 @@ SCRIPTS: Final = _table(
         BARRIER_KEYS,
         "request holder cycle epoch who",
         "code next_change_ms epoch cycle arrived target deadline_ms reason",
+    ),
+    ("gate_define", GATE_KEYS, "owner labels conditions total timeout", "code next_change_ms epoch owner"),
+    (
+        "gate_evaluate",
+        GATE_KEYS,
+        "epoch conditions verdict met reason checks",
+        "code next_change_ms epoch phase",
+    ),
+    (
+        "gate_import",
+        GATE_KEYS,
+        "owner labels conditions total timeout epoch created verdict decided override reason met checks",
+        "code next_change_ms epoch owner restored",
+    ),
+    ("gate_override", GATE_KEYS, "request override", "code next_change_ms epoch phase"),
+    (
+        "gate_read",
+        GATE_KEYS,
+        "waiters_limit",
+        "code next_change_ms now_ms waiting fields_count (field value)*",
+        "waiters_count (request who)*",
+    ),
+    ("gate_reset", GATE_KEYS, "request", "code next_change_ms epoch"),
+    (
+        "gate_wait",
+        GATE_KEYS,
+        "request who",
+        "code next_change_ms epoch cycle met total deadline_ms reason phase unattended",
     ),
     ("latch_delete", LATCH_KEYS, "request owner", "code next_change_ms owner"),
     ("latch_leave", LATCH_KEYS, "request", "code next_change_ms"),

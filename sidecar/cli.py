@@ -76,7 +76,7 @@ def root() -> None:
 @click.argument("target", type=Checked("object", lambda text: _object(text, WAITS)), metavar="KIND/NAME")
 @click.option("--timeout", type=DURATION, help="Give up after so long (exit 3), restarts of the container included.")
 def wait(target: tuple[Kind, str], timeout: str | None) -> None:
-    """Wait until a barrier is open, or a wait group done."""
+    """Wait until a barrier or a gate is open, or what a wait group or a once is about is done."""
     from sidecar.waiting import wait_for
 
     wait_for(*target, timeout)

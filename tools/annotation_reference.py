@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from konductor_core.annotations import ENABLED_LABEL, RESERVED, Annotation
+from konductor_core.annotations import ENABLED_LABEL, GATES_FROM, Annotation
 
 HEAD: Final = """<!-- Made by `make generate` from konductor_core/annotations.py. Do not edit. -->
 
@@ -28,18 +28,17 @@ def annotation_reference() -> str:
         lines += [f"## {each.word}", "", each.meaning, "", f"Value: {each.form}.", ""]
         if each is not Annotation.STATUS:
             lines += ["```yaml", f'{each}: "{each.example}"', "```", ""]
-    lines += ["## Names for later", "", _reserved(), "", "## The label of a namespace", "", *_label()]
+    lines += ["## On a namespace", "", *_namespace()]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _reserved() -> str:
-    names = ", ".join(f"`{name}`" for name in RESERVED)
-    return f"These are about kinds that this version does not have, and are refused: {names}." if RESERVED else "None."
-
-
-def _label() -> list[str]:
+def _namespace() -> list[str]:
     return [
-        f'`{ENABLED_LABEL}: "true"` on a namespace gives the connection to Redis and the identity of the pod to all',
+        f'The label `{ENABLED_LABEL}: "true"` gives the connection to Redis and the identity of the pod to all',
         "containers of all its pods that do not set them themselves, so that they can run `koncli` as they are.",
         f'`{ENABLED_LABEL}: "false"` keeps Konductor out of a namespace: annotations of its pods have no effect.',
+        "",
+        f'The annotation `{GATES_FROM}: "team-a, team-b"` lets the gates of only these other namespaces look at what',
+        "is in this one; with an empty value none may. Without it all may: they learn whether their conditions hold,",
+        "and in which state what they name is. See [gate.md](gate.md#other-namespaces).",
     ]

@@ -94,6 +94,20 @@ PANELS: Final = (
     Panel("Wait groups: not done yet", {_NAMED: _of("waitgroup_counter")}, width=12),
     Panel("Wait groups: waiting", {_NAMED: _of("waitgroup_waiting")}, width=12),
     Panel(
+        "Gates: conditions that hold",
+        {_NAMED: f"{_of('gate_met')} / ({_of('gate_conditions')} > 0)"},
+        unit="percentunit",
+    ),
+    Panel("Gates: waiting", {_NAMED: _of("gate_waiting")}),
+    Panel(
+        "Gates: open, failed, by hand",
+        {
+            "open": f"sum({_of('gate_open')})",
+            "failed": f"sum({_of('gate_failed')})",
+            "by hand": f"sum({_of('gate_by_hand')})",
+        },
+    ),
+    Panel(
         "From a change to the custom resource",
         {"median": _quantile("0.5", "lag_seconds"), "99 of 100": _quantile("0.99", "lag_seconds")},
         unit="s",

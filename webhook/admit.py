@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from konductor_core.errors import InvalidInput
-from konductor_core.identity import GROUP
+from konductor_core.identity import GROUP, Kind
 from webhook.inject import inject
-from webhook.objects import judge
+from webhook.objects import judge, refuse_ring, walk_from
 from webhook.patches import difference
 from webhook.review import Verdict
 from webhook.templates import TEMPLATES, inspect
 
 if TYPE_CHECKING:
+    from konductor_core.rings import Walk
     from webhook.defaults import Defaults
     from webhook.review import Request
 
-__all__ = ["is_new_pod", "mutate", "validate"]
+__all__ = ["gate_walk", "is_new_pod", "mutate", "validate"]
 
 _ALLOWED: Final = Verdict()
 
@@ -42,12 +43,11 @@ def mutate(request: Request, defaults: Defaults, completions: int | None = None)
 
 def validate(request: Request, defaults: Defaults) -> Verdict:
     """Return whether a template or one of Konductor's objects may be stored, and what its author should know."""
-    if request.operation not in {"CREATE", "UPDATE"} or request.subresource:
+    if not _is_stored(request):
         return _ALLOWED
-    metadata = request.object.get("metadata")
-    if isinstance(metadata, dict) and metadata.get("deletionTimestamp"):
-        return _ALLOWED  # nothing that is wrong with it may keep it from going
     try:
+        if walk := gate_walk(request):
+            refuse_ring(walk)
         if request.kind[0] == GROUP:
             return Verdict(warnings=judge(request.kind[1], request.object, request.old))
         if request.kind in TEMPLATES:
@@ -55,3 +55,20 @@ def validate(request: Request, defaults: Defaults) -> Verdict:
     except InvalidInput as error:
         return Verdict(refusal=error.message)
     return _ALLOWED
+
+
+def gate_walk(request: Request) -> Walk | None:
+    """Return the first step from a gate along those that it waits for; None for what is no gate with a new spec."""
+    if request.kind != (GROUP, Kind.GATE) or not _is_stored(request):
+        return None
+    if request.old and request.old.get("spec") == request.object.get("spec"):
+        return None
+    return walk_from(request.object, request.namespace)
+
+
+def _is_stored(request: Request) -> bool:
+    """Whether there is anything to validate. Nothing that is wrong with it may keep an object from being deleted."""
+    if request.operation not in {"CREATE", "UPDATE"} or request.subresource:
+        return False
+    metadata = request.object.get("metadata")
+    return not (isinstance(metadata, dict) and metadata.get("deletionTimestamp"))

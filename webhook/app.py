@@ -16,17 +16,18 @@ from aiohttp import web
 from prometheus_client import generate_latest
 
 from konductor_core.errors import InvalidInput, KonductorError
-from webhook.admit import is_new_pod, mutate, validate
+from webhook.admit import gate_walk, is_new_pod, mutate, validate
 from webhook.configuration import MUTATE, VALIDATE
 from webhook.metrics import CONTENT_TYPE, Metrics
-from webhook.review import answer, read
+from webhook.review import Verdict, answer, read
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from webhook.defaults import Defaults
+    from webhook.gates import Gates
     from webhook.jobs import Jobs
-    from webhook.review import Request, Verdict
+    from webhook.review import Request
     from webhook.rotation import Certificate
 
 __all__ = ["MAX_BODY", "Server"]
@@ -43,12 +44,14 @@ _BODY_TIMEOUT_S: Final = 10.0
 class Server:
     """What answers. `state` is what the readiness probe hears; anything but "ok" is not ready.
 
-    Without `jobs`, nobody knows how many completions the Jobs of pods want.
+    Without `jobs`, nobody knows how many completions the Jobs of pods want; without `gates`, nobody follows gates to
+    others.
     """
 
     defaults: Defaults
     certificate: Certificate
     jobs: Jobs | None = None
+    gates: Gates | None = None
     stall_s: float = 300.0
     state: Literal["no certificate yet", "ok", "ending"] = "no certificate yet"
     metrics: Metrics = field(default_factory=Metrics)
@@ -93,7 +96,14 @@ class Server:
         return mutate(request, self.defaults, completions)
 
     async def _validate(self, request: Request) -> Verdict:
-        return validate(request, self.defaults)
+        verdict = validate(request, self.defaults)
+        if self.gates is None or verdict.refusal is not None or (walk := gate_walk(request)) is None:
+            return verdict
+        try:
+            await self.gates.check(walk)
+        except InvalidInput as error:
+            return Verdict(refusal=error.message)
+        return verdict
 
     async def _review(self, path: str, decide: Callable[[Request], Awaitable[Verdict]], body: bytes) -> web.Response:
         begun = perf_counter()

@@ -1,4 +1,4 @@
-"""The Kubernetes API, as far as the webhook calls it: its one Secret, its two configurations, and Jobs."""
+"""The Kubernetes API, as far as the webhook calls it: its one Secret, its two configurations, Jobs and gates."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from kubernetes.aio.client import ApiClient
 
 from konductor_core.annotations import WEBHOOK
 from konductor_core.errors import KonductorError
+from konductor_core.identity import API_VERSION, GROUP, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kubernetes.aio.client import Configuration
 
-__all__ = ["RULES", "TRIES", "ApiError", "Cluster", "Conflict", "in_cluster"]
+__all__ = ["READ_RULES", "RULES", "TRIES", "ApiError", "Cluster", "Conflict", "in_cluster"]
 
 TIMEOUT: Final = ClientTimeout(total=10.0, sock_connect=5.0)
 IN_TIME: Final = ClientTimeout(total=2.0)
@@ -31,12 +32,11 @@ _CONFIGURATIONS: Final = ("mutatingwebhookconfigurations", "validatingwebhookcon
 
 _ADMISSION: Final = "admissionregistration.k8s.io"
 
-JOB_RULE: Final = ("get", "batch", "jobs")
+READ_RULES: Final = frozenset({("get", "batch", "jobs"), ("get", GROUP, Kind.GATE.plural)})
 """What RBAC must grant in any case, as (verb, group, resource)."""
 
-RULES: Final = frozenset(
+RULES: Final = READ_RULES | frozenset(
     {
-        JOB_RULE,
         *((verb, "", "secrets") for verb in ("create", "get", "patch")),
         *((verb, _ADMISSION, resource) for verb in ("get", "patch") for resource in _CONFIGURATIONS),
     }
@@ -80,7 +80,14 @@ class Cluster:
 
     async def job(self, namespace: str, name: str) -> dict[str, Any] | None:
         """Return a Job, or None if there is none."""
-        path = f"/apis/batch/v1/namespaces/{quote(namespace, safe='')}/jobs/{quote(name, safe='')}"
+        return await self._read("batch/v1", "jobs", namespace, name)
+
+    async def gate(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return a gate, or None if there is none."""
+        return await self._read(API_VERSION, Kind.GATE.plural, namespace, name)
+
+    async def _read(self, version: str, plural: str, namespace: str, name: str) -> dict[str, Any] | None:
+        path = f"/apis/{version}/namespaces/{quote(namespace, safe='')}/{plural}/{quote(name, safe='')}"
         return await self._call("GET", path, within=IN_TIME)
 
     async def secret(self) -> tuple[dict[str, bytes], str] | None:

@@ -112,6 +112,7 @@ def _listening(options: dict[str, Any]) -> Listening:
 async def _run(defaults: Defaults, namespace: str, certificates: Path | None, listening: Listening) -> None:
     from webhook.certs import Lifetimes, server_names
     from webhook.cluster import Cluster, in_cluster
+    from webhook.gates import Gates
     from webhook.jobs import Jobs
     from webhook.rotation import Files, Shared
     from webhook.serve import serve
@@ -121,13 +122,15 @@ async def _run(defaults: Defaults, namespace: str, certificates: Path | None, li
     except KonductorError as error:
         if certificates is None:
             raise
-        logging.getLogger(__name__).warning("%s; the pods of a Job arrive as one", error)
+        logging.getLogger(__name__).warning(
+            "%s; the pods of a Job arrive as one, and no ring of gates is refused", error
+        )
         await serve(defaults, Files(certificates), listening)
         return
     async with Cluster(configuration, namespace) as cluster:
         own = Shared(cluster, server_names(WEBHOOK, namespace), Lifetimes())
         source = own if certificates is None else Files(certificates)
-        await serve(defaults, source, listening, Jobs(cluster))
+        await serve(defaults, source, listening, jobs=Jobs(cluster), gates=Gates(cluster))
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import ssl
 
     from webhook.defaults import Defaults
+    from webhook.gates import Gates
     from webhook.jobs import Jobs
     from webhook.rotation import Source
 
@@ -40,12 +41,19 @@ class Listening:
     linger_s: float = 5.0
 
 
-async def serve(defaults: Defaults, source: Source, listening: Listening, jobs: Jobs | None = None) -> None:
+async def serve(
+    defaults: Defaults,
+    source: Source,
+    listening: Listening,
+    *,
+    jobs: Jobs | None = None,
+    gates: Gates | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT; then answer for a while what is still sent here, and return."""
     loop = asyncio.get_running_loop()
     certificate = Certificate()
     certificate.looked_at = loop.time()
-    server = Server(defaults, certificate, jobs, stall_s=_STALLED_PASSES * listening.interval_s)
+    server = Server(defaults, certificate, jobs, gates, stall_s=_STALLED_PASSES * listening.interval_s)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

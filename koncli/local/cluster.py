@@ -51,9 +51,12 @@ class Cluster:
             lines.append(f"{ref(*key)} {action}")
         return lines
 
-    def follow(self, on_change: Callable[[Kind, str, Status], None]) -> None:
-        """Keep `statuses` up to date in a thread, which calls `on_change` with each new one."""
-        self._thread = threading.Thread(target=self._follow, args=(on_change,), daemon=True)
+    def follow(self, on_change: Callable[[Kind, str, Status], None], on_nudge: Callable[[], None]) -> None:
+        """Keep `statuses` up to date in a thread, which calls `on_change` with each new one.
+
+        It calls `on_nudge` when any object of the namespace changes, and when such a change may have been missed.
+        """
+        self._thread = threading.Thread(target=self._follow, args=(on_change, on_nudge), daemon=True)
         self._thread.start()
 
     def reclaim(self, uid: str) -> list[str]:
@@ -89,17 +92,21 @@ class Cluster:
         for kind, name in self._created if delete else ():
             self._handle(kind, name).delete()
 
-    def _follow(self, on_change: Callable[[Kind, str, Status], None]) -> None:
+    def _follow(self, on_change: Callable[[Kind, str, Status], None], on_nudge: Callable[[], None]) -> None:
         while not self._closing.is_set():
             with contextlib.suppress(KonductorError):  # Redis is away
-                self._listen(on_change)
+                self._listen(on_change, on_nudge)
             self._closing.wait(_RETRY_S)
 
-    def _listen(self, on_change: Callable[[Kind, str, Status], None]) -> None:
+    def _listen(self, on_change: Callable[[Kind, str, Status], None], on_nudge: Callable[[], None]) -> None:
         due = dict.fromkeys(self.statuses, 0.0)
+        heard = True
         for nudge in self._client.nudges(_LOOK_S):
             if self._closing.is_set():
                 return
+            if nudge is not None or heard:  # the first None says that it listens from now on
+                on_nudge()
+            heard = False
             if nudge is not None and nudge in due:
                 due[nudge] = 0.0
             now = time.monotonic()

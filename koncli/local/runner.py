@@ -16,6 +16,7 @@ from koncli.local.checks import check_containers
 from koncli.local.cluster import Cluster
 from koncli.local.embedded import EmbeddedServer
 from koncli.local.folder import run_folder
+from koncli.local.gating import Gating
 from koncli.local.host import Host
 from koncli.local.probe import allowed_mode
 from koncli.local.process import Exit, Launch, Process
@@ -64,6 +65,7 @@ class Runner:
         self.workload: Workload | None = None
         self.cluster: Cluster | None = None
         self._stand_in: StandIn | None = None
+        self._gating: Gating | None = None
         self._origin = time.monotonic()
         self._over = asyncio.Event()
         self._verdict: Outcome | None = None
@@ -103,6 +105,8 @@ class Runner:
         """Notice that a pod is in another state."""
         if self.workload is not None:
             self.workload.nudge()
+        if self._gating is not None:
+            self._gating.wake()
         self.view.changed()
 
     async def _surroundings(self, folder: Path) -> Host:
@@ -141,20 +145,23 @@ class Runner:
         stack.callback(cluster.close, delete=self.options.settings is not None and not self.options.keep)
         k = await stack.enter_async_context(AsyncKonductor(namespace=self.options.namespace, settings=settings))
         self._stand_in = StandIn(k, cluster, self.say, lambda: self._verdict is not None, keep=self.options.keep)
+        self._gating = Gating(k, lambda: self.workload)
         self.documents.connection[URL_KEY] = settings.redis_url.encode()
         for line in await asyncio.to_thread(cluster.define):
             self.say(line)
         return dataclasses.replace(host, connection=connection | {"KONDUCTOR_NAMESPACE": self.options.namespace})
 
     async def _work(self, host: Host) -> Outcome:
-        assert self.cluster is not None  # noqa: S101 - for the type checker: `_connect` has made both
+        assert self.cluster is not None  # noqa: S101 - for the type checker: `_connect` has made them
         assert self._stand_in is not None  # noqa: S101
+        assert self._gating is not None  # noqa: S101
         self.workload = Workload(self.documents, host, self, self._stand_in)
         loop = asyncio.get_running_loop()
         self._origin = time.monotonic()
         self.view.start(lambda: self.workload.pods if self.workload else [], self.cluster.statuses)
-        self.cluster.follow(lambda *change: _tell(loop, self.view.object_changed, *change))
-        ticking = asyncio.create_task(self._tick())
+        wake = self._gating.wake
+        self.cluster.follow(lambda *change: _tell(loop, self.view.object_changed, *change), lambda: _tell(loop, wake))
+        beside = [asyncio.create_task(self._tick()), asyncio.create_task(self._gating.run())]
         try:
             outcome = await self._until_over(self.workload)
             if outcome.code != 0:
@@ -168,7 +175,8 @@ class Runner:
             await self.workload.kill()
             raise
         finally:
-            ticking.cancel()
+            for task in beside:
+                task.cancel()
             self.view.stop()
         self.view.timeline(self.workload.pods, self._origin)
         return await self._end(outcome, host)

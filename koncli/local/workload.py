@@ -44,7 +44,7 @@ class Workload:
         self.failure: Failure | None = None
         self.jobs = [Job(spec, self._make_job_pod, self._live, audience.say) for spec in documents.jobs]
         self.deployments = [
-            Deployment(spec, self._make_deployment_pod, self._live, audience.say) for spec in documents.deployments
+            Deployment(spec, self._make_deployment_pod, self._live, self._tell) for spec in documents.deployments
         ]
         self.bare = [self._make_pod(name, spec) for name, spec in documents.pods]
         self._failed = asyncio.Event()
@@ -106,8 +106,14 @@ class Workload:
         deployments = [f"deployment/{each.name} ({each.facts})" for each in self.deployments if each.ended is None]
         return jobs + deployments + [f"pod/{pod.name}" for pod in self.bare if pod.ended is None]
 
+    def _tell(self, text: str) -> None:
+        """Say what has become of a Deployment, which is another state of it too."""
+        self._audience.say(text)
+        self._audience.changed()
+
     async def _run_job(self, job: Job) -> None:
         await job.run()
+        self._audience.changed()
         if job.phase == FAILED:
             self._fail(Failure(f"job/{job.name}", job.reason, job.failed_pod()))
 

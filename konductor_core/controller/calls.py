@@ -36,6 +36,9 @@ PATCH_POD: Final = Rule("patch", "", "pods")
 DELETE_POD: Final = Rule("delete", "", "pods")
 LIST_NAMESPACES: Final = Rule("list", "", "namespaces")
 GET_JOB: Final = Rule("get", "batch", "jobs")
+LIST_JOBS: Final = Rule("list", "batch", "jobs")
+GET_DEPLOYMENT: Final = Rule("get", "apps", "deployments")
+LIST_DEPLOYMENTS: Final = Rule("list", "apps", "deployments")
 GET_SECRET: Final = Rule("get", "", "secrets")
 CREATE_SECRET: Final = Rule("create", "", "secrets")
 PATCH_SECRET: Final = Rule("patch", "", "secrets")
@@ -43,7 +46,8 @@ CREATE_EVENT: Final = Rule("create", "", "events")
 
 RULES: Final[frozenset[Rule]] = frozenset(
     {
-        *(LIST_PODS, GET_POD, PATCH_POD, DELETE_POD, LIST_NAMESPACES, GET_JOB),
+        *(LIST_PODS, GET_POD, PATCH_POD, DELETE_POD, LIST_NAMESPACES),
+        *(GET_JOB, LIST_JOBS, GET_DEPLOYMENT, LIST_DEPLOYMENTS),
         *(GET_SECRET, CREATE_SECRET, PATCH_SECRET, CREATE_EVENT),
         *_ours("list"),
         *_ours("get"),
@@ -55,7 +59,7 @@ RULES: Final[frozenset[Rule]] = frozenset(
 )
 """What `Cluster` calls. `watching.RULES` has what the watches need beside."""
 
-_VERSIONS: Final = {"": "v1", "batch": "v1", GROUP: VERSION}
+_VERSIONS: Final = {"": "v1", "apps": "v1", "batch": "v1", GROUP: VERSION}
 METHODS: Final = {"list": "GET", "get": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
 
 

@@ -7,7 +7,7 @@ needs, neither more nor less.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import urlencode
 
 from aiohttp import ClientError, ClientTimeout
@@ -18,9 +18,12 @@ from konductor_core.controller.calls import (
     CREATE_EVENT,
     CREATE_SECRET,
     DELETE_POD,
+    GET_DEPLOYMENT,
     GET_JOB,
     GET_POD,
     GET_SECRET,
+    LIST_DEPLOYMENTS,
+    LIST_JOBS,
     LIST_NAMESPACES,
     LIST_PODS,
     METHODS,
@@ -49,8 +52,20 @@ if TYPE_CHECKING:
     from konductor_core.controller.view import Key, Resource
     from konductor_core.identity import Kind
 
-__all__ = ["RULES", "ApiError", "ApiUnavailable", "Cluster", "Conflict", "Forbidden", "Invalid", "Missing", "Rule"]
+__all__ = [
+    "PAGE",
+    "RULES",
+    "ApiError",
+    "ApiUnavailable",
+    "Cluster",
+    "Conflict",
+    "Forbidden",
+    "Invalid",
+    "Missing",
+    "Rule",
+]
 
+T = TypeVar("T")
 PAGE: Final = 500
 TIMEOUT: Final = ClientTimeout(total=20.0, sock_connect=5.0)
 PAUSES: Final = (0.1, 0.4, 1.0)
@@ -81,7 +96,7 @@ class Cluster:
 
     async def resources(self, kind: Kind) -> list[dict[str, Any]]:
         """Return every resource of a kind, of all namespaces."""
-        return await self._list(Rule("list", GROUP, kind.plural))
+        return await self._list(Rule("list", GROUP, kind.plural), dict)
 
     async def resource(self, key: Key) -> dict[str, Any] | None:
         """Return the resource as it is now."""
@@ -109,9 +124,17 @@ class Cluster:
 
     # ------------------------------------------------------------------------------------------ pods and others
 
-    async def pods(self) -> list[dict[str, Any]]:
-        """Return every pod of the cluster."""
-        return await self._list(LIST_PODS)
+    async def pods(self, make: Callable[[Mapping[str, Any]], T]) -> list[T]:
+        """Return what `make` makes of every pod of the cluster: whole, they would all be in memory at once."""
+        return await self._list(LIST_PODS, make)
+
+    async def jobs(self, make: Callable[[Mapping[str, Any]], T]) -> list[T]:
+        """Return what `make` makes of every job of the cluster."""
+        return await self._list(LIST_JOBS, make)
+
+    async def deployments(self, make: Callable[[Mapping[str, Any]], T]) -> list[T]:
+        """Return what `make` makes of every deployment of the cluster."""
+        return await self._list(LIST_DEPLOYMENTS, make)
 
     async def pod(self, namespace: str, name: str) -> dict[str, Any] | None:
         """Return a pod as it is now."""
@@ -128,11 +151,15 @@ class Cluster:
 
     async def namespaces(self) -> list[dict[str, Any]]:
         """Return every namespace."""
-        return await self._list(LIST_NAMESPACES)
+        return await self._list(LIST_NAMESPACES, dict)
 
     async def job(self, namespace: str, name: str) -> dict[str, Any] | None:
         """Return a job as it is now."""
         return await self._get(GET_JOB, namespace, name)
+
+    async def deployment(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Return a deployment as it is now."""
+        return await self._get(GET_DEPLOYMENT, namespace, name)
 
     async def secret(self, namespace: str, name: str) -> dict[str, Any] | None:
         """Return a secret as it is now."""
@@ -156,9 +183,9 @@ class Cluster:
 
     # ------------------------------------------------------------------------------------------------ machinery
 
-    async def _list(self, rule: Rule) -> list[dict[str, Any]]:
-        """Return all items, page by page; from the beginning if the list grew too old meanwhile."""
-        found: list[dict[str, Any]] = []
+    async def _list(self, rule: Rule, make: Callable[[Mapping[str, Any]], T]) -> list[T]:
+        """Return what `make` makes of all items, page by page; anew if the list grew too old meanwhile."""
+        found: list[T] = []
         token = ""
         while True:
             query = {"limit": str(PAGE)} | ({"continue": token} if token else {})
@@ -169,7 +196,7 @@ class Cluster:
                     raise
                 found, token = [], ""
                 continue
-            found += page.get("items") or []
+            found += map(make, page.get("items") or [])
             token = (page.get("metadata") or {}).get("continue") or ""
             if not token:
                 return found

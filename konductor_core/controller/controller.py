@@ -17,6 +17,7 @@ from konductor_core.controller.arrivals import Arrivals
 from konductor_core.controller.cluster import ApiUnavailable, Cluster
 from konductor_core.controller.connections import Connections
 from konductor_core.controller.events import EventWriter
+from konductor_core.controller.gating import Gating
 from konductor_core.controller.health import Health
 from konductor_core.controller.leader import Leader
 from konductor_core.controller.losses import Losses
@@ -49,6 +50,8 @@ CLEAN_EVERY: Final = 1.0
 STUCK: Final = 60.0
 """Seconds after which what has not moved counts as stuck."""
 BEAT: Final = 5.0
+LIST_AGAIN: Final = 0.2
+"""Seconds for the other watches to begin, once one has."""
 
 
 class Controller:
@@ -70,8 +73,15 @@ class Controller:
         view, cluster, store = self.view, self.cluster, self.store
         self.restore = Restore(view, store, degraded=self._degraded, poke=self._poke, restored=self._restored)
         self.events = EventWriter(cluster, store, self._settings.instance)
+        self.gating = Gating(view, cluster, store, show=self._poke)
         self.reconciler = Reconciler(
-            view, cluster, store, events=self.events, restore=self.restore.restore, seen=self._seen
+            view,
+            cluster,
+            store,
+            events=self.events,
+            restore=self.restore.restore,
+            seen=self._seen,
+            problem=self.gating.problem,
         )
         self.agenda: Agenda[Key] = Agenda(
             self._look,
@@ -103,9 +113,17 @@ class Controller:
             tasks.create_task(self._ask_redis())
             await persist(partial(kinds_are_known, self.cluster), "waiting for the Kubernetes API")
             tasks.create_task(self._watch.run())
-            await self._watch.listed.wait()
-            await persist(partial(refresh, self.view, self.cluster), "listing what the cluster has")
+            await self._see_everything()
             tasks.create_task(self.leader.run())
+
+    async def _see_everything(self) -> None:
+        """List all that there is, and again until no watch can have begun too late to see it change."""
+        await self._watch.began.wait()
+        while not self.view.synced:
+            heard = frozenset(self._watch.heard)
+            await persist(partial(refresh, self.view, self.cluster), "listing what the cluster has")
+            self.view.synced = self.view.present() <= heard
+            await asyncio.sleep(0 if self.view.synced else LIST_AGAIN)
 
     async def _ask_redis(self) -> None:
         """Know whether Redis is there, on a standby too."""
@@ -125,7 +143,7 @@ class Controller:
         self.metrics.active.set(1)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for care in (self.agenda, self.restore, self.connections, self.sweep):
+                for care in (self.agenda, self.restore, self.connections, self.gating, self.sweep):
                     tasks.create_task(care.run())
                 for care_of_pods in (self.reclaim, self.arrivals, self.scheduling, self.losses):
                     tasks.create_task(care_of_pods.run())
@@ -182,6 +200,7 @@ class Controller:
         self.reclaim.note(key, status)
         self.arrivals.note(key, status)
         self.scheduling.note(key, status)
+        self.gating.note(key, status)
         if status is None:
             self.events.forget(key)
         else:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 from konductor_core.annotations import CONTROLLER
 from konductor_core.controller.cluster import Forbidden, Missing
 from konductor_core.durations import MINUTE, rfc3339
-from konductor_core.identity import API_VERSION
+from konductor_core.identity import API_VERSION, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from konductor_core.controller.cluster import Cluster
     from konductor_core.controller.store import Store
@@ -41,6 +41,13 @@ REASONS: Final = {
     "reclaimed": ("Reclaimed", NORMAL, "what {holder} held was given back: {detail}"),
 }
 """Which events of the history are reported: as what, how serious, in which words."""
+
+OF_GATES: Final = {
+    **REASONS,
+    "opened": ("Opened", NORMAL, "{detail}: it is open"),
+    "closed": ("Closed", NORMAL, "{detail}: it is closed"),
+}
+"""The same of gates, which nobody arrives at."""
 
 OLDEST: Final = 30 * MINUTE
 """How old something may be to be reported, in ms. Less than the hour for which a cluster keeps Events."""
@@ -95,7 +102,8 @@ class EventWriter:
         for event, listener in product(news, self.listeners):
             listener(resource.key, event)
         oldest = status.now_ms - OLDEST
-        told = sorted((each for each in news if each.type in REASONS and each.at_ms >= oldest), key=_sort)
+        reasons = _reasons(resource.key)
+        told = sorted((each for each in news if each.type in reasons and each.at_ms >= oldest), key=_sort)
         for _, group in groupby(told, key=_sort):
             for some in _portions(list(group)):
                 account.budget -= 1
@@ -125,7 +133,7 @@ class EventWriter:
 
     def _body(self, resource: Resource, events: Sequence[Event]) -> dict[str, Any]:
         first, last = events[0], events[-1]
-        reason, severity, _ = REASONS[first.type]
+        reason, severity, words = _reasons(resource.key)[first.type]
         digest = sha256(f"{resource.uid} {first.type} {first.id}".encode()).hexdigest()[:16]
         return {
             "apiVersion": "v1",
@@ -140,7 +148,7 @@ class EventWriter:
             },
             "reason": reason,
             "type": severity,
-            "message": _message(events),
+            "message": _message(words, events),
             "count": len(events),
             "firstTimestamp": rfc3339(first.at_ms),
             "lastTimestamp": rfc3339(last.at_ms),
@@ -148,6 +156,10 @@ class EventWriter:
             "reportingComponent": CONTROLLER,
             "reportingInstance": self._instance,
         }
+
+
+def _reasons(key: Key) -> Mapping[str, tuple[str, str, str]]:
+    return OF_GATES if key.kind is Kind.GATE else REASONS
 
 
 def _sort(event: Event) -> str:
@@ -159,9 +171,8 @@ def _portions(events: list[Event]) -> list[list[Event]]:
     return [[event] for event in events] if len(events) <= ONE_BY_ONE else [events]
 
 
-def _message(events: Sequence[Event]) -> str:
+def _message(words: str, events: Sequence[Event]) -> str:
     """Return what happened, in a sentence."""
-    words = REASONS[events[0].type][2]
     facts = [{"holder": each.holder or "", "permits": each.permits, "detail": each.detail or ""} for each in events]
     if len(events) == 1:
         text = words.format(**facts[0])

@@ -15,8 +15,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from konductor_core.amounts import LEASED
 from konductor_core.identity import Kind
-from konductor_core.models import SPECS, BarrierStatus, LeaseStatus, PermitStatus, SemaphoreStatus, WaitGroupStatus
-from konductor_core.models.once import OnceStatus
+from konductor_core.models import (
+    SPECS,
+    BarrierStatus,
+    GateStatus,
+    LeaseStatus,
+    OnceStatus,
+    PermitStatus,
+    SemaphoreStatus,
+    WaitGroupStatus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,6 +65,12 @@ _GAUGES: Final = {
     "once_listening": "Who waits until it is done, and would not run it.",
     "waitgroup_counter": "Members of a wait group that are not done yet.",
     "waitgroup_waiting": "Who waits for them.",
+    "gate_conditions": "Conditions of a gate.",
+    "gate_met": "How many of them hold, as of the last look, or when it opened or failed.",
+    "gate_waiting": "Who waits for it to open.",
+    "gate_open": "Whether it is open, by its conditions or by hand.",
+    "gate_failed": "Whether it has failed.",
+    "gate_by_hand": "Whether a hand has opened or closed it, whatever its conditions.",
 }
 _COUNTERS: Final = {
     **{f"{kind.key}_{name}": text for kind in _LEASED for name, text in _LEASED_COUNTERS.items()},
@@ -95,6 +109,15 @@ def _values(status: Status) -> dict[str, float]:
                 "waitgroup_counter": status.counter,
                 "waitgroup_waiting": status.waiting,
                 "waitgroup_added": status.added,
+            }
+        case GateStatus():
+            return {
+                "gate_conditions": status.total,
+                "gate_met": status.met,
+                "gate_waiting": status.waiting,
+                "gate_open": status.phase == "Open",
+                "gate_failed": status.phase == "Failed",
+                "gate_by_hand": status.override is not None,
             }
         case _:
             return {}

@@ -119,7 +119,7 @@ class Reclaim:
 
     async def _end_nameless(self, leases: list[Holding]) -> None:
         """End leases of pods that have never been seen here and of which only the uid is known."""
-        pods = map(Pod.of, await self._cluster.pods())
+        pods = await self._cluster.pods(Pod.of)
         living = {pod.uid for pod in pods if not pod.ended}
         for each in leases:
             if each.uid not in living:

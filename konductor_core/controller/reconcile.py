@@ -38,7 +38,8 @@ class Reconciler:
     """Works on one key at a time, for an `Agenda`. Raises `Unavailable` and `ApiError`: it is called again then.
 
     `restore` is awaited before an absent object is made: what was lost is to be restored, not begun anew.
-    `seen` is told of every snapshot, and of None for an object that is gone.
+    `seen` is told of every snapshot, and of None for an object that is gone. `problem` knows what is wrong with an
+    object whose spec is in force.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Reconciler:
         events: EventWriter,
         restore: Callable[[str], Awaitable[None]],
         seen: Callable[[Key, Status | None], None],
+        problem: Callable[[Status], Problem | None],
     ) -> None:
         self._view = view
         self._cluster = cluster
@@ -57,6 +59,7 @@ class Reconciler:
         self._events = events
         self._restore = restore
         self._seen = seen
+        self._problem = problem
         self._mirrors = Mirrors(view, cluster, store, show=self._show, restore=restore)
         self.degraded: dict[Key, str] = {}
         """Why an object could not be restored as it was; shown with its next status."""
@@ -103,6 +106,7 @@ class Reconciler:
         else:
             if problem is None and key in self.degraded:
                 problem = Problem(DEGRADED, self.degraded[key])
+            problem = problem or self._problem(status)
             wanted = project(status, resource.status, resource.generation, problem)
             wanted |= self._events.cursor(resource)
         patch = status_patch(resource.status, wanted)

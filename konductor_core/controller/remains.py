@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from konductor_core.durations import to_ms
-from konductor_core.flows.imports import BarrierRemains, LeaseRemains, PermitRemains, WaitGroupRemains
-from konductor_core.models import BarrierSpec, LockSpec, SemaphoreSpec, WaitGroupSpec
+from konductor_core.flows.imports import BarrierRemains, GateRemains, LeaseRemains, PermitRemains, WaitGroupRemains
+from konductor_core.models import BarrierSpec, Check, GateSpec, LockSpec, SemaphoreSpec, WaitGroupSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,8 @@ def remains_of(status: Mapping[str, Any], spec: Spec) -> tuple[Remains | None, s
         return _permits(status, spec)
     if isinstance(spec, WaitGroupSpec):
         return _waitgroup(status)
+    if isinstance(spec, GateSpec):
+        return _gate(status), ""
     if isinstance(spec, BarrierSpec) and spec.cyclic == ("cycle" in status):
         return _barrier(status)
     return None, ""  # a barrier that becomes cyclic, or ceases to be, starts again
@@ -97,6 +99,20 @@ def _barrier(status: Mapping[str, Any]) -> tuple[BarrierRemains, str]:
     if remains.cycle > 1:
         losses.append("who arrived in which of its earlier cycles is not known any more")
     return remains, " and ".join(losses)
+
+
+def _gate(status: Mapping[str, Any]) -> GateRemains:
+    decided = {"Open": status.get("openedAt"), "Failed": status.get("failedAt")}.get(status["verdict"])
+    return GateRemains(
+        epoch=status["epoch"],
+        created_ms=moment(status["createdAt"]),
+        verdict=status["verdict"],
+        decided_ms=moment(decided) if decided else 0,
+        override=status.get("override", ""),
+        reason=status.get("reason", ""),
+        met=int(status.get("met", 0)),
+        checks=tuple(Check(**each) for each in status.get("checks") or []),
+    )
 
 
 def moment(text: str) -> int:

@@ -20,7 +20,7 @@ from konductor_core.controller.view import Key, Pod
 from konductor_core.coordination import Coordination
 from konductor_core.durations import SECOND, about
 from konductor_core.errors import InvalidInput, Unavailable
-from konductor_core.models import BarrierStatus, OnceStatus, WaitGroupStatus
+from konductor_core.models import BarrierStatus, GateStatus, OnceStatus, WaitGroupStatus
 
 if TYPE_CHECKING:
     from konductor_core.controller.cluster import Cluster
@@ -77,7 +77,7 @@ class Scheduling:
                 shown: tuple[str, int | None] = (status.phase, status.last_opened_cycle)
             case WaitGroupStatus():
                 shown = (status.phase, status.round)
-            case OnceStatus():
+            case OnceStatus() | GateStatus():
                 shown = (status.phase, None)
             case _:
                 self._shown.pop(key, None)

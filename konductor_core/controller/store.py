@@ -11,7 +11,8 @@ from konductor_core.controller.nudges import key_of
 from konductor_core.controller.view import Key
 from konductor_core.drivers.aio import AsyncDriver
 from konductor_core.errors import NotFound
-from konductor_core.flows import imports, objects, snapshots, upkeep
+from konductor_core.flows import gates, imports, objects, snapshots, upkeep
+from konductor_core.identity import Kind
 from konductor_core.keys import ObjectKeys
 from konductor_core.models import SPECS
 
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from konductor_core.flows.objects import Defined
     from konductor_core.flows.upkeep import Latch, Life
     from konductor_core.flows.waitgroups import Counted
-    from konductor_core.models import Event, Spec
+    from konductor_core.gates import Verdict
+    from konductor_core.models import Event, GateStatus, Spec
     from konductor_core.models.objects import Status
 
 __all__ = ["Store"]
@@ -63,6 +65,17 @@ class Store:
                 return await self.driver.run(snapshots.read_permits(_keys(key), holders))
             return cast("Status", await self.driver.run(snapshots.READERS[key.kind](_keys(key))))
         return None
+
+    async def glance(self, key: Key) -> Status | None:
+        """Return a snapshot with one holder at most, and with hardly any of its other lists, or None."""
+        with suppress(NotFound):
+            return cast("Status", await self.driver.run(snapshots.glance(_keys(key))))
+        return None
+
+    async def evaluate(self, status: GateStatus, verdict: Verdict) -> bool:
+        """Note what the conditions of a gate have come to, as it was read; False if that is no news, or it changed."""
+        keys = ObjectKeys(status.namespace, Kind.GATE, status.name)
+        return await self.driver.run(gates.evaluate(keys, status.epoch, status.spec, verdict))
 
     async def delete(self, key: Key, owner: str) -> bool:
         """Delete an object of this owner; False if there is none. Raises `Owned` if it is another's."""

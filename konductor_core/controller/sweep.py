@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from konductor_core.controller.cluster import ApiError
 from konductor_core.controller.view import Key, Namespace, Pod, Resource
+from konductor_core.controller.workloads import workload_of
 from konductor_core.errors import Unavailable
 from konductor_core.models import SPECS
 
@@ -40,12 +42,16 @@ async def refresh(view: View, cluster: Cluster) -> int:
         listed = [Resource.of(kind, body) for body in await cluster.resources(kind)]
         differed += view.resources.replace(before, {each.key: each for each in listed})
     pods = dict(view.pods.items)
-    found = [Pod.of(body) for body in await cluster.pods()]
+    found = await cluster.pods(Pod.of)
     differed += view.pods.replace(pods, {(each.namespace, each.name): each for each in found})
+    workloads = dict(view.workloads.items)
+    jobs = await cluster.jobs(partial(workload_of, "Job"))
+    differed += view.workloads.replace(
+        workloads, dict([*jobs, *await cluster.deployments(partial(workload_of, "Deployment"))])
+    )
     namespaces = dict(view.namespaces.items)
     names = [Namespace.of(body) for body in await cluster.namespaces()]
     differed += view.namespaces.replace(namespaces, {each.name: each for each in names})
-    view.synced = True
     return differed
 
 

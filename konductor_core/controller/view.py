@@ -10,12 +10,15 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
-from konductor_core.annotations import CONTROLLER, MIRROR_LABEL
+from konductor_core.annotations import CONTROLLER, GATES_FROM, MIRROR_LABEL
+from konductor_core.gates import pod_fact
 from konductor_core.identity import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from konductor_core.controller.workloads import Workload
+    from konductor_core.gates import Fact, Reference
     from konductor_core.identity import Kind
 
 __all__ = ["Key", "Namespace", "Pod", "Resource", "Table", "View"]
@@ -86,7 +89,10 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """What matters of a pod. Of its annotations only ours are kept; `index` is that in an Indexed Job, else empty."""
+    """What matters of a pod. Of its annotations only ours are kept; `index` is that in an Indexed Job, else empty.
+
+    `gates` are those that keep it from being scheduled, `fact` is what our own gates may ask about it.
+    """
 
     namespace: str
     name: str
@@ -100,6 +106,7 @@ class Pod:
     job_uid: str
     index: str
     gates: tuple[str, ...]
+    fact: Fact
 
     @property
     def ended(self) -> bool:
@@ -127,17 +134,22 @@ class Pod:
             job_uid=job.get("uid", ""),
             index=annotations.get(JOB_INDEX, ""),
             gates=tuple(gate["name"] for gate in spec.get("schedulingGates") or []),
+            fact=pod_fact(body),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """What matters of a namespace. In one that is `ending`, nothing can be created any more."""
+    """What matters of a namespace. In one that is `ending`, nothing can be created any more.
+
+    `gates_from` is its annotation about gates of other namespaces, None without one.
+    """
 
     name: str
     version: str
     labels: Mapping[str, str]
     ending: bool
+    gates_from: str | None
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Namespace:
@@ -148,6 +160,7 @@ class Namespace:
             version=metadata.get("resourceVersion", ""),
             labels=dict(metadata.get("labels") or {}),
             ending=bool(metadata.get("deletionTimestamp")),
+            gates_from=(metadata.get("annotations") or {}).get(GATES_FROM),
         )
 
 
@@ -191,12 +204,22 @@ class Table(Generic[K, V]):
 
 @dataclass(slots=True)
 class View:
-    """Custom resources by `Key`, pods by (namespace, name), namespaces by name. `synced` once all have been listed."""
+    """Custom resources by `Key`, pods by (namespace, name), namespaces by name, jobs and deployments by `Reference`.
+
+    `synced` once all have been listed, and whatever changes is seen.
+    """
 
     resources: Table[Key, Resource] = field(default_factory=Table)
     pods: Table[tuple[str, str], Pod] = field(default_factory=Table)
     namespaces: Table[str, Namespace] = field(default_factory=Table)
+    workloads: Table[Reference, Workload] = field(default_factory=Table)
     synced: bool = False
+
+    def present(self) -> set[str]:
+        """Return the plurals of all that there is anything of."""
+        found = {key.kind.plural for key in self.resources.items}
+        found |= {f"{reference.type.lower()}s" for reference in self.workloads.items}
+        return found | {name for name in ("pods", "namespaces") if getattr(self, name).items}
 
     def resource(self, key: Key) -> Resource | None:
         """Return the resource of an object, unless it is absent."""

@@ -1,8 +1,8 @@
 """The watches: kopf, in a thread of its own, feeds the `View`.
 
-Only `on.event` is used, so that kopf writes nothing: no finalizers, no annotations, no Events, no peering. Its thread
-has an event loop of its own, because kopf cancels every task of its loop when it ends. When it ends by itself, `run`
-raises.
+Only `on.event` is used, so that kopf writes nothing: no finalizers, no annotations, no Events, no peering. There is no
+index, since with one kopf takes minutes to begin where there are thousands of objects. Its thread has an event loop of
+its own, because kopf cancels every task of its loop when it ends. When it ends by itself, `run` raises.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import threading
 from collections.abc import Hashable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 import kopf
 
 from konductor_core.annotations import CONTROLLER
-from konductor_core.controller.cluster import Rule
+from konductor_core.controller.cluster import PAGE, Rule
 from konductor_core.controller.view import Key, Namespace, Pod, Resource
+from konductor_core.controller.workloads import workload_of
 from konductor_core.errors import KonductorError
 from konductor_core.identity import GROUP, VERSION
 from konductor_core.models.registry import SPECS
@@ -43,6 +44,8 @@ RULES: Final[frozenset[Rule]] = frozenset(
     for group, resource in (
         ("", "namespaces"),
         ("", "pods"),
+        ("batch", "jobs"),
+        ("apps", "deployments"),
         *((GROUP, kind.plural) for kind in SPECS),
     )
 )
@@ -67,17 +70,19 @@ class _Backoffs:
 
 
 class Watch:
-    """Watches our resources, pods and namespaces of the whole cluster, and puts what it sees into `view`.
+    """Watches our resources, workloads and namespaces of the whole cluster, and puts what it sees into `view`.
 
-    `listed` is set once all watches have begun: whatever happens from then on is seen. `relisted` is called when one
-    has begun anew with a list: what was deleted meanwhile is not in it.
+    `heard` has the plural of whatever an event has told of, which means that its watch has begun: what happens from
+    then on is seen. `began` is set with the first. `relisted` is called when one has begun anew with a list: what was
+    deleted meanwhile is not in it.
     """
 
     def __init__(self, view: View, configuration: Configuration, relisted: Callable[[], None]) -> None:
         self._view = view
         self._configuration = configuration
         self._relisted = relisted
-        self.listed = asyncio.Event()
+        self.began = asyncio.Event()
+        self.heard: set[str] = set()
         self._loop = asyncio.get_running_loop()
         self._listed: set[tuple[int, Hashable]] = set()
         self._kopf_loop: asyncio.AbstractEventLoop | None = None
@@ -153,30 +158,31 @@ class Watch:
             return await connection_of(self._configuration)
 
         kopf.on.login(registry=registry)(login)
-        handlers: dict[tuple[str, ...], Any] = {
-            (GROUP, VERSION, kind.plural): self._handler(self._view.resources, partial(_resource, kind))
-            for kind in SPECS
+        view = self._view
+        tables: dict[tuple[str, ...], tuple[Table[Any, Any], _Make]] = {
+            **{(GROUP, VERSION, kind.plural): (view.resources, partial(_resource, kind)) for kind in SPECS},
+            ("batch", "v1", "jobs"): (view.workloads, partial(workload_of, "Job")),
+            ("apps", "v1", "deployments"): (view.workloads, partial(workload_of, "Deployment")),
+            ("v1", "pods"): (view.pods, _pod),
+            ("v1", "namespaces"): (view.namespaces, _namespace),
         }
-        handlers["v1", "pods"] = self._handler(self._view.pods, _pod)
-        handlers["v1", "namespaces"] = self._handler(self._view.namespaces, _namespace)
-        for selector, handler in handlers.items():
-            # kopf calls nobody before everything that has an index is listed: the first call means that all is watched.
-            kopf.index(*selector, id="watched", registry=registry)(_nothing)
-            kopf.on.event(*selector, id="seen", registry=registry)(handler)
+        for selector, (table, make) in tables.items():
+            kopf.on.event(*selector, id="seen", registry=registry)(self._handler(selector[-1], table, make))
         return registry
 
-    def _handler(self, table: Table[K, Any], make: Callable[[Mapping[str, Any]], tuple[K, _Versioned]]) -> Any:  # noqa: ANN401 - kopf's own type
+    def _handler(self, plural: str, table: Table[Any, Any], make: _Make) -> Any:  # noqa: ANN401 - kopf's own type
         async def handle(event: kopf.RawEvent, **_: object) -> None:
             key, found = make(event["object"])
-            self._tell(self._take, table, key, found, event["type"])
+            self._tell(self._take, plural, table, key, found, event["type"])
 
         return handle
 
     # ---------------------------------------------------------------------------------------- the main thread again
 
-    def _take(self, table: Table[K, Any], key: K, found: _Versioned, what: str | None) -> None:
+    def _take(self, plural: str, table: Table[K, Any], key: K, found: _Versioned, what: str | None) -> None:
         """Note one event; a `what` of None stands for a list."""
-        self.listed.set()
+        self.heard.add(plural)
+        self.began.set()
         listed = (id(table), key)
         if what is not None:
             self._listed.discard(listed)
@@ -190,10 +196,6 @@ class Watch:
             table.put(key, None if what == "DELETED" else found)
 
 
-async def _nothing(**_: object) -> None:
-    """Index nothing."""
-
-
 def _end(future: asyncio.Future[BaseException | None], reason: BaseException | None) -> None:
     if not future.done():
         future.set_result(reason)
@@ -205,6 +207,7 @@ class _Versioned(Protocol):
 
 
 K = TypeVar("K", bound=Hashable)
+_Make: TypeAlias = "Callable[[Mapping[str, Any]], tuple[Hashable, _Versioned]]"
 
 
 def is_older(found: _Versioned, current: _Versioned) -> bool:
@@ -232,6 +235,8 @@ def _settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.scanning.disabled = True  # it would need rights on all CRDs; our kinds are there before it starts
+    settings.watching.chunk_size = PAGE  # whole lists of thousands would be in memory at once
+    settings.queueing.idle_timeout = 1.0  # and a task for each object that has changed
     settings.networking.error_backoffs = _Backoffs()
     settings.networking.connect_timeout = 5.0
     settings.networking.request_timeout = 60.0

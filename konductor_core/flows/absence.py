@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["absent"]
 
-_CREATE: Final = {"barrier": " --expected N", "semaphore": " --permits N"}
+_CREATE: Final = {"barrier": " --expected N", "semaphore": " --permits N", "gate": " --condition TYPE/NAME"}
 
 
 def absent(keys: ObjectKeys) -> NotFound:

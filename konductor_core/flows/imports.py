@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from konductor_core.codes import Code
-from konductor_core.flows.objects import arguments
+from konductor_core.flows.objects import arguments, compact
 from konductor_core.flows.steps import Call, Flow
 from konductor_core.scripts import SCRIPTS
 
@@ -15,13 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from konductor_core.keys import ObjectKeys
-    from konductor_core.models import Spec
+    from konductor_core.models import Check, GateVerdict, Spec
 
-__all__ = ["BarrierRemains", "LeaseRemains", "PermitRemains", "Remains", "WaitGroupRemains", "restore"]
+__all__ = ["BarrierRemains", "GateRemains", "LeaseRemains", "PermitRemains", "Remains", "WaitGroupRemains", "restore"]
 
 PERMITS: Final = SCRIPTS["permit_import"]
 BARRIER: Final = SCRIPTS["barrier_import"]
 WAITGROUP: Final = SCRIPTS["waitgroup_import"]
+GATE: Final = SCRIPTS["gate_import"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,21 @@ class WaitGroupRemains:
     members: tuple[tuple[str, int], ...] = ()
 
 
-Remains: TypeAlias = "PermitRemains | BarrierRemains | WaitGroupRemains"
+@dataclass(frozen=True, slots=True)
+class GateRemains:
+    """What was last seen of a gate; `decided_ms` is when it was decided, `override` what a hand had done."""
+
+    epoch: str
+    created_ms: int
+    verdict: GateVerdict
+    decided_ms: int = 0
+    override: Literal["Open", "Closed", ""] = ""
+    reason: str = ""
+    met: int = 0
+    checks: tuple[Check, ...] = ()
+
+
+Remains: TypeAlias = "PermitRemains | BarrierRemains | WaitGroupRemains | GateRemains"
 
 
 def restore(
@@ -91,13 +105,14 @@ def restore(
 
     Each lease lives for one whole TTL from now; one that was released since is left out.
     """
-    text = json.dumps(dict(labels), sort_keys=True, separators=(",", ":"))
-    head = (owner, text, *arguments(spec), remains.epoch, remains.created_ms)
+    head = (owner, compact(dict(labels)), *arguments(spec), remains.epoch, remains.created_ms)
     if isinstance(remains, PermitRemains):
         answer = yield Call(PERMITS, keys.permits, (*head, *_leases(remains)))
     elif isinstance(remains, WaitGroupRemains):
         tail = (remains.round, remains.added, remains.anonymous, remains.done_ms, *_flat(remains.members))
         answer = yield Call(WAITGROUP, keys.latch, (*head, *tail))
+    elif isinstance(remains, GateRemains):
+        answer = yield Call(GATE, keys.latch, (*head, *_gate(remains)))
     else:
         answer = yield Call(BARRIER, keys.latch, (*head, *_latch(remains)))
     return bool(answer.reply[0] == Code.RESTORED)
@@ -113,6 +128,11 @@ def _leases(remains: PermitRemains) -> list[str | int]:
 def _latch(remains: BarrierRemains) -> list[str | int]:
     row: list[str | int] = [remains.phase, remains.decided_ms, remains.reason, remains.cycle]
     return row + _flat(remains.arrivals)
+
+
+def _gate(remains: GateRemains) -> tuple[str | int, ...]:
+    checks = compact([each.to_dict() for each in remains.checks])
+    return (remains.verdict, remains.decided_ms, remains.override, remains.reason, remains.met, checks)
 
 
 def _flat(rows: tuple[tuple[str, int], ...]) -> list[str | int]:

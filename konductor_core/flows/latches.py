@@ -59,7 +59,7 @@ class Wait(Generic[Result]):
         raise NotImplementedError
 
     def describe(self, count: int, target: int, notes: list[str]) -> str:
-        """Return the line of progress; `notes` are what the script says beside the two numbers."""
+        """Return the line of progress; `notes` are what the script, or a message, says beside the two numbers."""
         raise NotImplementedError
 
     def result(self, count: int, target: int, cycle: int, epoch: str, notes: list[str]) -> Result:
@@ -217,7 +217,7 @@ def _listen(this: Wait[Result], next_change_ms: int, patience: Patience) -> Flow
             opened = yield from _hear(this, word, epoch, rest, patience)
             if opened is not None:
                 return opened
-            if word == "progress" and rest[3:] == [this.request]:
+            if word == "progress" and rest[3:] and rest[3].partition(" ")[0] == this.request:
                 ask_at = min(ask_at, now + PROGRESS_INTERVAL)
 
 
@@ -229,7 +229,7 @@ def _heed(this: Wait[Result], word: str, epoch: str, patience: Patience) -> Flow
 
 
 def _hear(this: Wait[Result], word: str, epoch: str, rest: list[str], patience: Patience) -> Flow[Result | None]:
-    """Act on `open|failed|progress <epoch> <cycle> <count> <target> [reason or waiter]`."""
+    """Act on `open|failed|progress <epoch> <cycle> <count> <target> [reason or waiter]`; a note may follow a waiter."""
     cycle, count, target = map(int, rest[:3])
     if epoch < this.seen_epoch:
         return None  # of an epoch that has ended
@@ -239,5 +239,6 @@ def _hear(this: Wait[Result], word: str, epoch: str, rest: list[str], patience: 
     if word == "failed":
         raise this.failed(" ".join(rest[3:]))
     if word == "progress" and cycle == this.awaited:
-        yield from patience.say(this.describe(count, target, []))
+        note = rest[3].partition(" ")[2] if rest[3:] else ""
+        yield from patience.say(this.describe(count, target, [note] if note else []))
     return None

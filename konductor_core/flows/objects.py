@@ -13,7 +13,7 @@ from konductor_core.errors import Owned
 from konductor_core.flows.absence import absent
 from konductor_core.flows.steps import Call, Command, Flow
 from konductor_core.identity import Kind, new_request_id
-from konductor_core.models import BarrierSpec, Event, LockSpec, SemaphoreSpec
+from konductor_core.models import BarrierSpec, Event, GateSpec, LockSpec, SemaphoreSpec
 from konductor_core.scripts import SCRIPTS, Script
 
 if TYPE_CHECKING:
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from konductor_core.keys import ObjectKeys
     from konductor_core.models import Spec
 
-__all__ = ["Defined", "arguments", "define", "delete", "events", "list_objects", "reset"]
+__all__ = ["Defined", "arguments", "compact", "define", "delete", "events", "list_objects", "reset"]
 
 _MECHANISM: Final = {
     **dict.fromkeys((*LEASED, Kind.ONCE), "permit"),
     Kind.BARRIER: "barrier",
     Kind.WAITGROUP: "waitgroup",
+    Kind.GATE: "gate",
 }
 
 
@@ -56,14 +57,22 @@ def arguments(spec: Spec) -> tuple[str | int, ...]:
             return (spec.permits, spec.ttl_ms, spec.policy, spec.max_bypass_ms)
         case BarrierSpec():
             return (spec.expected, spec.quorum or 0, spec.timeout_ms or 0, int(spec.cyclic))
+        case GateSpec():
+            conditions = compact([each.to_dict() for each in spec.conditions])
+            return (conditions, len(spec.conditions), spec.timeout_ms or 0)
         case _:
             return ()
 
 
+def compact(value: object) -> str:
+    """Return JSON as Redis keeps it: the same text for the same value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
 def define(keys: ObjectKeys, spec: Spec, labels: Mapping[str, str] | None, owner: str) -> Flow[Defined]:
     """Create the object or bring it to this spec. Raises `Owned` if a custom resource owns it and it would change."""
-    text = json.dumps(dict(labels or {}), sort_keys=True, separators=(",", ":"))
-    answer = yield Call(_script(spec.kind, "define"), _keys(spec.kind, keys), (owner, text, *arguments(spec)))
+    head = (owner, compact(dict(labels or {})))
+    answer = yield Call(_script(spec.kind, "define"), _keys(spec.kind, keys), (*head, *arguments(spec)))
     code, _, epoch, current = answer.reply
     if code == Code.OWNED:
         raise _owned(keys, "change")

@@ -18,6 +18,10 @@ from konductor_core.models import (
     Arrival,
     BarrierSpec,
     BarrierStatus,
+    Check,
+    Condition,
+    GateSpec,
+    GateStatus,
     Holder,
     Member,
     SemaphoreSpec,
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
     from konductor_core.keys import ObjectKeys
     from konductor_core.models import LockSpec, PermitStatus, Spec
 
-__all__ = ["READERS", "Reader", "read_barrier", "read_permits", "read_waitgroup", "waiter_of"]
+__all__ = ["READERS", "Reader", "glance", "read_barrier", "read_gate", "read_permits", "read_waitgroup", "waiter_of"]
 
 HOLDERS_SHOWN: Final = 500
 LISTENERS_SHOWN: Final = 200
@@ -246,9 +250,42 @@ def read_waitgroup(
     )
 
 
+def read_gate(keys: ObjectKeys, waiters: int = LISTENERS_SHOWN) -> Flow[GateStatus]:
+    """Return one consistent snapshot with up to so many waiters. Raises `NotFound`."""
+    answer = yield Call(SCRIPTS["gate_read"], keys.latch, (waiters,))
+    reader, head, shared, meta = _snapshot(answer.reply, keys, 4)
+    conditions = tuple(Condition(**each) for each in json.loads(meta["conditions"]))
+    number = {name: int(value) for name, value in meta.items() if value.isdigit()}
+    return GateStatus(
+        spec=GateSpec(conditions, number["timeout"] or None),
+        phase=cast("Any", meta["phase"]),
+        verdict=cast("Any", meta["verdict"]),
+        override=cast("Any", meta.get("override") or None),
+        met=number.get("met", 0),
+        total=number["total"],
+        waiting=int(head[3]),
+        waiters=listeners_of(reader.rows(2)),
+        deadline_ms=number.get("deadline"),
+        opened_ms=number.get("opened"),
+        failed_ms=number.get("failed"),
+        reason=meta.get("reason"),
+        checks=tuple(Check(**each) for each in json.loads(meta.get("checks") or "[]")),
+        evaluated_ms=number.get("evaluated"),
+        asked_ms=number.get("asked"),
+        **shared,
+    )
+
+
 READERS: Final[dict[Kind, Callable[..., Flow[Any]]]] = {
     **dict.fromkeys((*LEASED, Kind.ONCE), read_permits),
     Kind.BARRIER: read_barrier,
     Kind.WAITGROUP: read_waitgroup,
+    Kind.GATE: read_gate,
 }
 """How a snapshot of each kind is read: by its keys, and up to how many `waiters`."""
+
+
+def glance(keys: ObjectKeys) -> Flow[Any]:
+    """Return a snapshot with hardly any of its lists: who asks how an object stands does not ask who is there."""
+    lists = {Kind.BARRIER: (0, 0), Kind.WAITGROUP: (0, 0), Kind.GATE: (0,)}
+    return READERS[keys.kind](keys, *lists.get(keys.kind, (1, 0)))

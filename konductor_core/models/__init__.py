@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from konductor_core.models.barrier import Arrival, BarrierPhase, BarrierSpec, BarrierStatus
     from konductor_core.models.base import Model, Spec
+    from konductor_core.models.gate import Check, Condition, GateOverride, GatePhase, GateSpec, GateStatus, GateVerdict
     from konductor_core.models.lease import LeasePhase, LeaseSpec, LeaseStatus
     from konductor_core.models.mutex import MutexPhase, MutexSpec, MutexStatus
     from konductor_core.models.objects import Event, Listener, Status
@@ -30,7 +31,14 @@ __all__ = [
     "BarrierPhase",
     "BarrierSpec",
     "BarrierStatus",
+    "Check",
+    "Condition",
     "Event",
+    "GateOverride",
+    "GatePhase",
+    "GateSpec",
+    "GateStatus",
+    "GateVerdict",
     "Holder",
     "LeasePhase",
     "LeaseSpec",
@@ -68,7 +76,14 @@ _WHERE: Final = {
     "BarrierPhase": "barrier",
     "BarrierSpec": "barrier",
     "BarrierStatus": "barrier",
+    "Check": "gate",
+    "Condition": "gate",
     "Event": "objects",
+    "GateOverride": "gate",
+    "GatePhase": "gate",
+    "GateSpec": "gate",
+    "GateStatus": "gate",
+    "GateVerdict": "gate",
     "Holder": "permits",
     "LeasePhase": "lease",
     "LeaseSpec": "lease",

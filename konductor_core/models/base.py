@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, cast
 
 from konductor_core.durations import DURATION_PATTERN, MAX_MS, rfc3339, to_ms, to_text
-from konductor_core.errors import InvalidInput, did_you_mean, quoted
-from konductor_core.identity import COUNT_MAX, check_count
+from konductor_core.errors import InvalidInput, did_you_mean, either, quoted
+from konductor_core.identity import COUNT_MAX, check_count, check_name, check_namespace
 
 if TYPE_CHECKING:
     from dataclasses import Field
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from konductor_core.identity import Kind
 
 __all__ = [
+    "Checked",
     "Column",
     "Model",
     "Rule",
@@ -37,12 +38,29 @@ __all__ = [
     "json_name",
     "mapping",
     "moment",
+    "name_of",
+    "namespace_of",
     "nested_spec",
+    "parts",
     "shape_of",
     "text",
 ]
 
-Form = Literal["integer", "boolean", "duration", "time", "choice", "string", "map", "list", "spec", "internal"]
+Form = Literal[
+    "integer",
+    "boolean",
+    "duration",
+    "time",
+    "choice",
+    "string",
+    "name",
+    "namespace",
+    "map",
+    "list",
+    "parts",
+    "spec",
+    "internal",
+]
 _SHAPE: Final = "shape"
 
 
@@ -50,8 +68,8 @@ _SHAPE: Final = "shape"
 class Shape:
     """What one field means. `minimum` and `maximum` bound an integer; for a duration they are milliseconds.
 
-    `name` is the JSON name where it isn't the field's own in camelCase. `of` is the model of a list's items. With
-    `sparse`, an empty text or a false flag is left out of the JSON.
+    `name` is the JSON name where it isn't the field's own in camelCase. `of` is the model of a list's items, and
+    `maximum` how many there may be. With `sparse`, what is empty or false is left out of the JSON.
     """
 
     form: Form
@@ -99,9 +117,24 @@ def text(description: str, *, sparse: bool = False) -> dict[str, Shape]:
     return Shape(form="string", description=description, sparse=sparse).metadata()
 
 
+def name_of(description: str) -> dict[str, Shape]:
+    """Describe the name of an object."""
+    return Shape(form="name", description=description).metadata()
+
+
+def namespace_of(description: str) -> dict[str, Shape]:
+    """Describe the name of a namespace."""
+    return Shape(form="namespace", description=description).metadata()
+
+
 def items(description: str, of: type[Model]) -> dict[str, Shape]:
     """Describe a tuple of models."""
     return Shape(form="list", description=description, of=of).metadata()
+
+
+def parts(description: str, of: type[Checked], most: int) -> dict[str, Shape]:
+    """Describe a tuple of up to `most` parts of a spec, each of which is checked like the spec itself."""
+    return Shape(form="parts", description=description, of=of, maximum=most, sparse=True).metadata()
 
 
 def mapping(description: str) -> dict[str, Shape]:
@@ -159,7 +192,7 @@ def _shown(value: Any, form: Form) -> Any:  # noqa: ANN401 - any field's value
             return to_text(value)
         case "time":
             return rfc3339(value)
-        case "list":
+        case "list" | "parts":
             return [item.to_dict() for item in value]
         case "map":
             return dict(value)
@@ -169,7 +202,7 @@ def _shown(value: Any, form: Form) -> Any:  # noqa: ANN401 - any field's value
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What the API server checks of a whole spec: a CEL expression over `self`, and what it says when that is false."""
+    """What the API server checks of a spec, or of a part of one: a CEL expression over `self`, and what it says."""
 
     expression: str
     message: str
@@ -184,15 +217,13 @@ class Column:
     type: Literal["string", "integer", "date"] = "string"
 
 
-class Spec(Model):
-    """What a manifest's `spec` says of one kind. Constructing one checks every field, and their combination.
+class Checked(Model):
+    """What manifests say: constructing one checks every field, and their combination.
 
-    `about` is the kind in a sentence, for `kubectl explain`; `rules` tell the API server what `_cross_check` checks.
+    `rules` tell the API server what `_cross_check` checks.
     """
 
     __slots__ = ()
-    kind: ClassVar[Kind]
-    about: ClassVar[str]
     rules: ClassVar[tuple[Rule, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -207,7 +238,7 @@ class Spec(Model):
 
     @classmethod
     def from_dict(cls, document: object, *, where: str = "spec") -> Self:
-        """Return the spec that a manifest's mapping describes; `where` is its path in error messages.
+        """Return what a manifest's mapping describes; `where` is its path in error messages.
 
         A field that is null counts as absent. Raises `InvalidInput` for an unknown field (and suggests the right
         one), a missing field, a wrong type, a value out of bounds, or fields that contradict each other.
@@ -230,6 +261,14 @@ class Spec(Model):
         return cls(**values)
 
 
+class Spec(Checked):
+    """What a manifest's `spec` says of one kind. `about` is the kind in a sentence, for `kubectl explain`."""
+
+    __slots__ = ()
+    kind: ClassVar[Kind]
+    about: ClassVar[str]
+
+
 def _remedy(name: str, known: Mapping[str, object]) -> str:
     if not known:
         return "it has none"
@@ -238,9 +277,15 @@ def _remedy(name: str, known: Mapping[str, object]) -> str:
 
 
 def _wanted(shape: Shape) -> str:
-    if shape.form == "duration":
-        return "give it a duration like 30s, 1h30m or 500ms"
-    return f"give it a whole number from {shape.minimum} to {shape.maximum}"
+    match shape.form:
+        case "duration":
+            return "give it a duration like 30s, 1h30m or 500ms"
+        case "choice":
+            return f"give it one of {', '.join(shape.choices)}"
+        case "name":
+            return "give it the name of an object"
+        case _:
+            return f"give it a whole number from {shape.minimum} to {shape.maximum}"
 
 
 def _read(value: object, shape: Shape, what: str) -> Any:  # noqa: ANN401 - any field's value
@@ -251,8 +296,20 @@ def _read(value: object, shape: Shape, what: str) -> Any:  # noqa: ANN401 - any 
         value = to_ms(value, what=what)  # type: ignore[arg-type]  # anything else is refused there
     if shape.form == "integer" and isinstance(value, str) and value.isdigit():
         raise InvalidInput(f"{what} {quoted(value)} is text: write the number without quotes")
+    if shape.form == "parts":
+        return _read_parts(value, shape, what)
     _check(value, shape, what)
     return value
+
+
+def _read_parts(value: object, shape: Shape, what: str) -> tuple[Checked, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise InvalidInput(f"{what} {quoted(value)} is not a list: begin each item with '-'")
+    of = cast("type[Checked]", shape.of)
+    return tuple(of.from_dict(each, where=f"{what}[{at}]") for at, each in enumerate(value))
+
+
+_NAMES: Final = {"name": check_name, "namespace": check_namespace}
 
 
 def _check(value: Any, shape: Shape, what: str) -> None:  # noqa: ANN401 - any field's value
@@ -264,9 +321,23 @@ def _check(value: Any, shape: Shape, what: str) -> None:  # noqa: ANN401 - any f
                 raise InvalidInput(f"{what} {quoted(value)} is neither true nor false: write one of them")
         case "choice":
             if value not in shape.choices:
-                raise InvalidInput(f"{what} {quoted(value)} is unknown: use {' or '.join(shape.choices)}")
+                raise InvalidInput(f"{what} {quoted(value)} is unknown: {_instead(value, shape.choices)}")
+        case "name" | "namespace":
+            _NAMES[shape.form](value, what)
+        case "parts":
+            if len(value) > (shape.maximum or 0):
+                raise InvalidInput(f"{what} has {len(value)} items: use at most {shape.maximum}")
         case "duration":
-            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_MS:
-                raise InvalidInput(f"{what} {quoted(value)} is not a number of milliseconds up to ten years")
-            if value < (shape.minimum or 0):
-                raise InvalidInput(f"{what} {to_text(value)} is too short: leave it out for none")
+            _check_duration(value, shape, what)
+
+
+def _check_duration(value: object, shape: Shape, what: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_MS:
+        raise InvalidInput(f"{what} {quoted(value)} is not a number of milliseconds up to ten years")
+    if value < (shape.minimum or 0):
+        raise InvalidInput(f"{what} {to_text(value)} is too short: leave it out for none")
+
+
+def _instead(value: object, choices: tuple[str, ...]) -> str:
+    guess = did_you_mean(value, choices) if isinstance(value, str) and len(choices) > 3 else None
+    return f"did you mean {guess}?" if guess else f"use {either(choices)}"

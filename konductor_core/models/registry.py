@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from konductor_core.models.barrier import BarrierSpec, BarrierStatus
+from konductor_core.models.gate import GateSpec, GateStatus
 from konductor_core.models.lease import LeaseSpec, LeaseStatus
 from konductor_core.models.mutex import MutexSpec, MutexStatus
 from konductor_core.models.once import OnceSpec, OnceStatus
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SPECS", "STATUSES"]
 
-_SPECS: Final = (BarrierSpec, SemaphoreSpec, LeaseSpec, MutexSpec, RWMutexSpec, OnceSpec, WaitGroupSpec)
+_SPECS: Final = (BarrierSpec, SemaphoreSpec, LeaseSpec, MutexSpec, RWMutexSpec, OnceSpec, WaitGroupSpec, GateSpec)
 _STATUSES: Final = (
     BarrierStatus,
     SemaphoreStatus,
@@ -28,6 +29,7 @@ _STATUSES: Final = (
     RWMutexStatus,
     OnceStatus,
     WaitGroupStatus,
+    GateStatus,
 )
 
 SPECS: Final[dict[Kind, type[Spec]]] = {spec.kind: spec for spec in _SPECS}

@@ -100,15 +100,16 @@ local function tell(object, word, cycle, count, target, reason)
   broadcast(object, reason and message .. ' ' .. reason or message)
 end
 
--- Tells how far a waiting latch is, at most once a second. The waiter that the message names asks again after that,
--- and so tells everybody what was held back.
-local function tell_progress(object, count, target)
-  local shown = text(count)
+-- Tells how far a waiting latch is, and what its kind says of that, at most once a second. The waiter that the message
+-- names asks again after that, and so tells everybody what was held back.
+local function tell_progress(object, count, target, note)
+  local shown = text(count) .. (note and ' ' .. note or '')
   if object.state.phase == 'Waiting' and shown ~= (object.state.shown or '0')
     and NOW - number(object, 'progress') >= PROGRESS_INTERVAL then
     change(object, 'progress', text(NOW))
     change(object, 'shown', shown)
-    tell(object, 'progress', object.state.cycle, count, target, call('ZRANGE', object.waiters, 0, 0)[1])
+    local first = call('ZRANGE', object.waiters, 0, 0)[1]
+    tell(object, 'progress', object.state.cycle, count, target, note and (first or '-') .. ' ' .. note or first)
   end
 end
 

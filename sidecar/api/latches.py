@@ -1,4 +1,4 @@
-"""Barriers and wait groups: whoever arrives or is done, and whoever waits."""
+"""Barriers, wait groups and gates: whoever arrives, is done or opens, and whoever waits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE = "60s"
 
 
 class Latches:
-    """The verbs of barriers and wait groups."""
+    """The verbs of barriers, wait groups and gates."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._k = ledger.k
@@ -34,6 +34,9 @@ class Latches:
             (Kind.WAITGROUP, "add"): self._add,
             (Kind.WAITGROUP, "done"): self._done,
             (Kind.WAITGROUP, "wait"): self._wait_done,
+            (Kind.GATE, ""): partial(status, self._k),
+            **{(Kind.GATE, act): partial(self._override, act) for act in ("open", "close", "auto")},
+            (Kind.GATE, "wait"): self._wait_gate,
         }
 
     async def _arrive(self, kind: Kind, name: str, body: Body) -> Document:
@@ -75,6 +78,17 @@ class Latches:
         finished = await self._k.waitgroup(name).wait(timeout, allow_idle=allow_idle)
         phase = "Done" if finished.added else "Idle"
         return head(self._k, kind, name) | {"phase": phase, "added": finished.added, "round": finished.round}
+
+    async def _override(self, act: str, kind: Kind, name: str, body: Body) -> Document:
+        body.done()
+        overridden = await getattr(self._k.gate(name), act)()
+        return head(self._k, kind, name) | {"phase": overridden.phase, "changed": overridden.changed}
+
+    async def _wait_gate(self, kind: Kind, name: str, body: Body) -> Document:
+        timeout = body.duration("timeout", "30s", most_ms=LONGEST_WAIT_MS)
+        body.done()
+        passed = await self._k.gate(name).wait(timeout)
+        return head(self._k, kind, name) | {"phase": "Open", "met": passed.met, "total": passed.total}
 
 
 def _members(body: Body) -> tuple[str | None, int, str]:

@@ -24,6 +24,7 @@ NAMESPACES: Final = kmock.resource("", "v1", "the-namespaces")
 EVENTS: Final = kmock.resource("", "v1", "events")
 SECRETS: Final = kmock.resource("", "v1", "secrets")
 JOBS: Final = kmock.resource("batch", "v1", "jobs")
+DEPLOYMENTS: Final = kmock.resource("apps", "v1", "deployments")
 WRITES: Final = {kmock.action.CREATE, kmock.action.UPDATE, kmock.action.DELETE}
 
 
@@ -58,6 +59,7 @@ class Api(kmock.KubernetesEmulator):
             (EVENTS, "Event", True),
             (SECRETS, "Secret", True),
             (JOBS, "Job", True),
+            (DEPLOYMENTS, "Deployment", True),
         ):
             self.resources[resource] = kmock.ResourceInfo(
                 kind=kind_name, verbs={"list", "watch", "get"}, namespaced=namespaced

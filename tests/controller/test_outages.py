@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
+from konductor_core.annotations import CONTROLLER
 from konductor_core.identity import Kind
-from tests.controller.api import resource_of
+from tests.controller import pods
+from tests.controller.api import PODS, resource_of
 from tests.controller.stage import Stage, eventually
 
 if TYPE_CHECKING:
@@ -86,6 +88,28 @@ async def test_what_is_applied_while_the_watch_is_broken_is_seen_afterwards(any_
         await stage.open_api()
         await stage.api.apply(B, "b", {"expected": 4})
         await stage.shown("b", progress="0/4")
+
+
+async def test_it_does_not_begin_before_every_watch_of_what_there_is_has_begun(any_server: Server) -> None:
+    async with Stage(any_server.url) as stage:
+        await pods.new(stage, "p")
+        listed = asyncio.Event()
+
+        def refuse_kopf(request: kmock.Request) -> int | None:
+            if request.resource != PODS:
+                return None
+            if request.headers.get("User-Agent") == CONTROLLER:
+                listed.set()
+                return None
+            return 503
+
+        stage.api.refuse = refuse_kopf
+        async with stage.controller() as controller:
+            await asyncio.wait_for(listed.wait(), 10)
+            await eventually(lambda: controller.view.pods.items, "a list has shown the pod")
+            assert not controller.view.synced
+            stage.api.refuse = lambda _: None
+            await eventually(lambda: controller.view.synced, "it begins")
 
 
 async def test_a_deletion_that_no_event_told_of_is_found(any_server: Server) -> None:

@@ -81,6 +81,18 @@ async def test_a_pod_waits_unscheduled_for_other_latches_too(any_server: Server,
         await eventually(lambda: gates(stage, "p") == [], "it is let go")
 
 
+async def test_a_pod_waits_unscheduled_for_a_gate_that_a_hand_opens(any_server: Server) -> None:
+    async with Stage(any_server.url) as stage, stage.controller():
+        await stage.api.apply(Kind.GATE, "g", {})
+        annotations = {"konductor.io/wait-gate": "g", "konductor.io/wait-mode": "schedule"}
+        metadata = {"annotations": annotations, "creationTimestamp": LONG_AGO}
+        await pods.new(stage, "p", "Pending", metadata=metadata, spec={"schedulingGates": [{"name": GATE}]})
+        await stage.shown("g", Kind.GATE, phase="Waiting")
+        assert gates(stage, "p") == [GATE]
+        await stage.konductor.gate("g").open()
+        await eventually(lambda: gates(stage, "p") == [], "it is let go")
+
+
 async def test_a_barrier_that_comes_later_is_waited_for(any_server: Server) -> None:
     async with Stage(any_server.url) as stage, stage.controller():
         await gated(stage, "p", "b")

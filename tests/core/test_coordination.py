@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from konductor_core.annotations import ACQUIRES, ARRIVES, PREFIX, RESERVED, WAITS, Annotation
+from konductor_core.annotations import ACQUIRES, ARRIVES, PREFIX, WAITS, Annotation
 from konductor_core.coordination import Acquire, Arrive, Coordination, Wait
 from konductor_core.errors import InvalidInput
 from konductor_core.identity import Kind
@@ -87,10 +87,6 @@ def test_the_status_that_the_webhook_writes_asks_for_nothing() -> None:
 BAD = [
     ({"wait_bariers": "a"}, "'konductor.io/wait-bariers' is unknown: did you mean konductor.io/wait-barrier?"),
     ({"zzz": "a"}, "'konductor.io/zzz' is unknown: leave it out, or see the reference of annotations"),
-    (
-        {"wait_gate": "a"},
-        "konductor.io/wait-gate is about a Gate, a kind that this version does not have: leave it out",
-    ),
     ({"wait_barrier": ""}, "konductor.io/wait-barrier '' has an empty entry: put one comma between names"),
     ({"wait_barrier": "a,,b"}, "konductor.io/wait-barrier 'a,,b' has an empty entry: put one comma between names"),
     ({"wait_barrier": "a,a"}, "konductor.io/wait-barrier names 'a' twice: name it once"),
@@ -183,10 +179,8 @@ def test_a_value_that_is_not_text_is_refused() -> None:
         Coordination.from_annotations({Annotation.API: True})  # type: ignore[dict-item]  # as YAML files have it
 
 
-def test_every_kind_that_exists_can_be_waited_for_or_acquired_and_every_other_is_reserved() -> None:
-    assert {*WAITS, *ACQUIRES, *ARRIVES} == set(SPECS)
-    assert set(RESERVED.values()) == set(Kind) - set(SPECS)
-    assert not set(RESERVED) & set(Annotation)
+def test_every_kind_can_be_waited_for_or_acquired() -> None:
+    assert {*WAITS, *ACQUIRES, *ARRIVES} == set(SPECS) == set(Kind)
 
 
 def test_each_annotation_is_described_by_an_example_that_is_accepted() -> None:

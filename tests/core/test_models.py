@@ -325,7 +325,7 @@ def test_every_field_describes_itself(model: type[Model]) -> None:
         shape = shape_of(each)
         assert shape.form == "internal" or re.fullmatch(r"[A-Z].*\.", shape.description), each.name
         assert (shape.form in {"duration", "time", "internal"}) == each.name.endswith("_ms"), each.name
-        assert (shape.of is not None) == (shape.form == "list")
+        assert (shape.of is not None) == (shape.form in {"list", "parts"})
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -70,13 +70,13 @@ def _reads(rule: Rule, resource: str) -> bool:
 def test_the_webhook_is_granted_exactly_what_its_code_does() -> None:
     assert {tuple(rule) for rule, _, _ in granted(base(), WEBHOOK)} == webhook.cluster.RULES
     with_given = {tuple(rule) for rule, _, _ in granted(render("given-certificate"), WEBHOOK)}
-    assert with_given == {webhook.cluster.JOB_RULE}
+    assert with_given == webhook.cluster.READ_RULES
 
 
 def test_of_secrets_and_configurations_the_webhook_reaches_only_its_own() -> None:
     for rule, where, name in granted(base(), WEBHOOK):
         assert where == (NAMESPACE if rule.resource == "secrets" else "")
-        assert name == ("" if rule.verb == "create" or tuple(rule) == webhook.cluster.JOB_RULE else WEBHOOK)
+        assert name == ("" if rule.verb == "create" or tuple(rule) in webhook.cluster.READ_RULES else WEBHOOK)
 
 
 def test_who_may_view_or_edit_a_namespace_may_do_so_with_every_kind() -> None:

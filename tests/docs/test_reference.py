@@ -104,6 +104,7 @@ def _prepare(k: Konductor, example: str) -> None:
     """Make what the example is about, as if nothing had happened yet."""
     labels = {"pipeline": "etl-demo"}
     _prepare_locks(k, example, labels)
+    _prepare_gates(k, example, labels)
     for name in ("extract-complete", "my-barrier"):
         k.barrier(name).define(expected=1, labels=labels)
         k.barrier(name).arrive("a")
@@ -131,6 +132,16 @@ def _prepare(k: Konductor, example: str) -> None:
         semaphore.reset()
         for holder in ("laptop", "worker-7") if "koncli acquire" not in example else ():
             semaphore.acquire(holder=holder)
+
+
+def _prepare_gates(k: Konductor, example: str, labels: dict[str, str]) -> None:
+    """Make the gates that the example is about: open where it waits for that."""
+    for name in ("ready-to-load", "my-gate"):
+        gate = k.gate(name)
+        gate.define(labels=labels)
+        gate.reset()
+        if " gate wait " in example:
+            gate.open()
 
 
 def _prepare_locks(k: Konductor, example: str, labels: dict[str, str]) -> None:

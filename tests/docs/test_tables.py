@@ -12,6 +12,7 @@ from konductor_core.config import DEFAULT_URL, IN_CLUSTER_URL, Settings
 from konductor_core.durations import to_text
 from konductor_core.errors import KonductorError
 from tests.docs.blocks import ROOT
+from tests.looking import look
 from tests.servers import until
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _row_of(key: str) -> list[str]:
     raise AssertionError(f"no row for {key}")
 
 
-MARKS = {"semaphore": "permits", "barrier": "expected", "waitgroup": "anonymous"}
+MARKS = {"semaphore": "permits", "barrier": "expected", "waitgroup": "anonymous", "gate": "conditions"}
 """Kind → a field that only its hash has: the hashes of all are called o."""
 
 
@@ -114,12 +115,16 @@ def test_what_is_in_redis_is_what_the_page_says(valkey_server: Server) -> None:
         group.define()
         group.add("a")
         group.add(count=2)
+        gate = k.gate("ready")
+        gate.define(["job/migrate"], timeout="1h")
+        look(k, "ready", migrate="Running")
         lease = semaphore.acquire(permits=2)
         waiters = [
             threading.Thread(target=lambda: semaphore.acquire(permits=3, holder="a").release()),
             threading.Thread(target=lambda: semaphore.acquire(permits=3, holder="b").release()),
             threading.Thread(target=barrier.wait),
             threading.Thread(target=group.wait),
+            threading.Thread(target=gate.wait),
             threading.Thread(target=k.barrier("later").wait),
         ]
         for waiter in waiters:
@@ -135,6 +140,9 @@ def test_what_is_in_redis_is_what_the_page_says(valkey_server: Server) -> None:
         k.barrier("later").arrive("x")
         group.done("a")
         group.done(count=2)
+        gate.close()
+        look(k, "ready", migrate="Complete")
+        gate.auto()
         lease.renew()
         lease.release()
         seen |= _look(client)
@@ -160,5 +168,5 @@ def test_the_page_names_every_word_that_wakes_a_waiter() -> None:
 def test_the_page_names_every_kind_of_event_that_scripts_record() -> None:
     shown = {word for row in rows(REDIS, "What happened") for word in words(row[0])}
     literal = set(re.findall(r"record\(\w+, '([a-z-]+)'", LUA)) | set(re.findall(r"write\('([a-z]+)'", LUA))
-    by_argument = {"released", "force-released", "timeout", "cancelled"}
+    by_argument = {"released", "force-released", "timeout", "cancelled", "closed", "waiting"}
     assert shown == literal | by_argument

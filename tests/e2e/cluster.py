@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import tomllib
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,7 @@ from tests.servers import until
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["IMAGE", "SYSTEM", "Namespace", "environment", "kubectl", "pod"]
+__all__ = ["IMAGE", "SYSTEM", "Namespace", "environment", "kubectl", "lose_everything", "pod"]
 
 Document = dict[str, Any]
 
@@ -126,3 +127,12 @@ def pod(name: str, script: str, *, env: list[Document] | None = None, image: str
         "containers": [container],
     }
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+
+
+def lose_everything() -> None:
+    """Have Redis lose all that it has."""
+    flush = "import os, redis; redis.Redis('konductor-redis', password=os.environ['PASSWORD']).flushall()"
+    password = {"secretKeyRef": {"name": "konductor-redis", "key": "password"}}
+    system, name = Namespace(SYSTEM), f"flush-{secrets.token_hex(3)}"
+    system.run(name, f'python -c "{flush}"', env=[{"name": "PASSWORD", "valueFrom": password}])
+    system("delete", f"pod/{name}", "--wait=false")

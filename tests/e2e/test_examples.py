@@ -86,3 +86,22 @@ def test_another_replica_leads_once_the_leader_is_deposed_and_another_one_once_i
     until(lambda: leader() not in {"", second}, "another one leads", timeout=PATIENCE, interval=0.2)
     transitions = namespace.get("leases.konductor.io/scheduler-leader")["status"]["transitions"]
     assert transitions >= 2
+
+
+@pytest.mark.parametrize("style", ["gated-deployment", "gated-deployment/annotated"])
+def test_a_release_is_served_once_the_job_is_complete_and_the_caches_are_warm(style: str, namespace: Namespace) -> None:
+    """The gate stays open when the Job is cleared away."""
+    example = Example(style)
+    example.prepare(namespace)
+    documents = {document["metadata"]["name"]: document for document in example.documents()}
+    last = documents.pop("migrate")
+    namespace.apply(*documents.values())
+    namespace.until_status("gate/release", {"phase": "Waiting", "met": 1})
+    assert "readyReplicas" not in namespace.get("deployment/shop")["status"]
+    namespace.apply(last)
+    namespace("rollout", "status", "deployment/shop", "--timeout=120s")
+    assert printed(namespace, "app=shop", "shop").count(" serves") == 2
+    namespace("delete", "job/migrate")
+    namespace("scale", "deployment/shop", "--replicas=3")
+    namespace("rollout", "status", "deployment/shop", "--timeout=120s")
+    assert namespace.get("gate/release")["status"]["phase"] == "Open"

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.cluster import SYSTEM, Document, Namespace, kubectl, pod
+from tests.e2e.cluster import SYSTEM, Document, Namespace, kubectl, lose_everything, pod
 from tests.servers import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-ADMIN: list[Document] = [
-    {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "konductor-redis", "key": "password"}}}
-]
 
 
 def an_object(kind: str, **spec: Any) -> Document:
@@ -87,9 +82,6 @@ def test_what_redis_has_lost_comes_back_from_the_custom_resources(namespace: Nam
     namespace.apply(an_object("Barrier", expected=2))
     namespace.run("one", "koncli barrier arrive x")
     namespace.until_status("barrier/x", {"arrived": 1})
-    flush = "import os, redis; redis.Redis('konductor-redis', password=os.environ['PASSWORD']).flushall()"
-    name = f"flush-{secrets.token_hex(3)}"
-    Namespace(SYSTEM).run(name, f'python -c "{flush}"', env=ADMIN)
-    Namespace(SYSTEM)("delete", f"pod/{name}", "--wait=false")
+    lose_everything()
     namespace.run("two", "koncli barrier arrive x --timeout=60s && koncli barrier wait x --timeout=30s")
     namespace.until_status("barrier/x", {"phase": "Open", "arrived": 2})

@@ -114,3 +114,14 @@ def test_another_replica_leads_once_the_leader_is_deposed(style: str, local: Loc
     assert first.holder != second.holder
     assert (first.token or 0) < (second.token or 0)
     assert [int(each) for each in re.findall(r"leads with token (\d+)", said)][:2] == [first.token, second.token]
+
+
+@pytest.mark.parametrize("style", ["gated-deployment", "gated-deployment/annotated"])
+def test_a_release_is_served_once_the_job_is_complete_and_the_caches_are_warm(
+    style: str, local: Local, k: Konductor
+) -> None:
+    said = run_example(k, local, style)
+    (opened,) = moments(k.gate("release").events(), "opened")
+    assert moments(k.barrier("caches-warm").events(), "opened")[0] <= opened
+    assert said.count(" serves") == 2
+    assert said.index("schema is ready") < said.index(" serves")

@@ -305,6 +305,22 @@ def test_members_of_a_wait_group_are_added_done_and_waited_for(server: Server) -
     asyncio.run(main())
 
 
+def test_a_gate_is_defined_opened_and_waited_for(server: Server) -> None:
+    async def main() -> None:
+        async with AsyncKonductor(server.url, namespace="races") as k:
+            gate = k.gate("g")
+            await gate.define(["job/migrate"], timeout="1h")
+            waits = [asyncio.create_task(gate.wait(timeout=20)) for _ in range(TASKS)]
+            assert (await gate.close()).phase == "Closed"
+            assert (await gate.auto()).phase == "Waiting"
+            assert (await gate.open()).phase == "Open"
+            assert {each.summary for each in await asyncio.gather(*waits)} == {"open: by hand"}
+            status = await gate.status()
+            assert (status.override, status.verdict, status.waiting) == ("Open", "Waiting", 0)
+
+    asyncio.run(main())
+
+
 def test_of_many_tasks_one_does_it_and_an_error_leaves_it_to_the_next(server: Server) -> None:
     calls: list[int] = []
 

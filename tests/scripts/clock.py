@@ -25,6 +25,7 @@ local function text(number) return string.format('%.0f', number) end
 local moment_scores = {leases = true, ageing = true, arrivals = true, waiters = true, dirty = true, awaited = true}
 local moment_fields = {
   'calm', 'watched', 'created', 'deadline', 'opened', 'failed', 'progress', 'since', 'aged', 'look', 'probed',
+  'evaluated', 'asked',
 }
 
 for _, key in ipairs(redis.call('KEYS', 'konductor:*')) do

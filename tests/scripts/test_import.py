@@ -10,9 +10,10 @@ import pytest
 from konductor_core import AlreadyDone, LeaseLost
 from konductor_core.codes import Code
 from konductor_core.flows import imports
-from konductor_core.flows.imports import BarrierRemains, LeaseRemains, PermitRemains, WaitGroupRemains
+from konductor_core.flows.imports import BarrierRemains, GateRemains, LeaseRemains, PermitRemains, WaitGroupRemains
 from konductor_core.identity import Kind
-from konductor_core.models import BarrierSpec, BarrierStatus, SemaphoreSpec, SemaphoreStatus
+from konductor_core.models import BarrierSpec, BarrierStatus, GateStatus, SemaphoreSpec, SemaphoreStatus
+from tests.looking import look
 
 if TYPE_CHECKING:
     from tests.scripts.bench import Bench
@@ -382,3 +383,59 @@ def test_a_wait_group_that_was_deleted_since_is_not_brought_back(bench: Bench) -
     what = WaitGroupRemains(before.epoch, before.created_ms, 1, 0, 0)
     keys = bench.keys("g", Kind.WAITGROUP)
     assert not bench.k.driver.run(imports.restore(keys, before.spec, {}, OWNER, what))
+
+
+# -------------------------------------------------------------------- gates
+
+
+def restore_gate(bench: Bench, status: GateStatus) -> bool:
+    """Bring a gate back as it was seen."""
+    what = GateRemains(
+        status.epoch,
+        status.created_ms,
+        status.verdict,
+        status.opened_ms or status.failed_ms or 0,
+        status.override or "",
+        status.reason or "",
+        status.met,
+        status.checks,
+    )
+    return bench.k.driver.run(imports.restore(bench.keys("g", Kind.GATE), status.spec, {}, OWNER, what))
+
+
+@pytest.mark.parametrize("state", ["Running", "Complete", "Failed"])
+@pytest.mark.parametrize("act", ["open", "close", "auto"])
+def test_a_gate_is_what_it_was_with_its_verdict_and_what_a_hand_had_done(bench: Bench, state: str, act: str) -> None:
+    gate = bench.k.gate("g")
+    gate.define(["job/migrate"], "1h", owner=OWNER)
+    look(bench.k, "g", migrate=state)
+    getattr(gate, act)()
+    before = gate.status()
+    bench.client.flushall()
+    assert restore_gate(bench, before)
+    after = gate.status()
+    for field in ("epoch", "phase", "verdict", "override", "met", "checks", "deadline_ms", "opened_ms", "failed_ms"):
+        assert getattr(after, field) == getattr(before, field), field
+    assert (after.reason or "", after.spec) == (before.reason or "", before.spec)
+    assert not restore_gate(bench, before)
+    gate.auto()
+    look(bench.k, "g", migrate="Complete")
+    assert gate.status().phase == ("Failed" if state == "Failed" else "Open")
+
+
+def test_a_gate_that_is_brought_back_after_its_deadline_has_failed(bench: Bench) -> None:
+    gate = bench.k.gate("g")
+    gate.define(["job/migrate"], "1m", owner=OWNER)
+    before = gate.status()
+    bench.client.flushall()
+    assert restore_gate(bench, replace(before, created_ms=before.created_ms - 61 * SECOND))
+    assert gate.status().phase == "Failed"
+
+
+def test_a_gate_that_was_deleted_or_is_there_is_not_brought_back(bench: Bench) -> None:
+    gate = bench.k.gate("g")
+    gate.define(owner=OWNER)
+    before = gate.status()
+    assert not restore_gate(bench, before)
+    gate.delete(owner=OWNER)
+    assert not restore_gate(bench, before)

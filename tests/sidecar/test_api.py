@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.looking import look
 from tests.servers import until
 from tests.sidecar.client import Api
 from tests.sidecar.conftest import pod_on
@@ -105,6 +106,19 @@ def test_members_of_a_wait_group_are_added_and_done(pod: Pod, api: Api) -> None:
     below = api.post("/v1/waitgroups/w/done", count=7)
     assert (below.status, below.code) == (409, "below-zero")
     assert api.get("/v1/waitgroups/w").document["phase"] == "Done"
+
+
+def test_a_gate_is_opened_closed_and_waited_for(pod: Pod, api: Api) -> None:
+    pod.k.gate("g").define(["job/migrate"])
+    assert api.post("/v1/gates/g/wait", timeout="50ms").code == "timeout"
+    assert api.post("/v1/gates/g/open").document["changed"] is True
+    assert api.post("/v1/gates/g/wait").document["phase"] == "Open"
+    assert api.post("/v1/gates/g/close").document["phase"] == "Closed"
+    assert api.post("/v1/gates/g/auto").document["phase"] == "Waiting"
+    look(pod.k, "g", migrate="Failed")
+    failed = api.post("/v1/gates/g/wait")
+    assert (failed.status, failed.code) == (410, "gate-failed")
+    assert api.get("/v1/gates/g").document["reason"] == "job/migrate: Failed"
 
 
 # ---- onces

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.looking import look
 from tests.servers import until
 from tests.sidecar.running import SIDECAR
 
@@ -37,6 +38,15 @@ def test_a_wait_group_is_waited_for_and_a_pod_is_done_in_it_once(pod: Pod) -> No
     group.done()
     ended = waiting.end()
     assert (ended.code, ended.err.splitlines()[-1]) == (0, "waitgroup/g is done: 2 added, none left")
+
+
+def test_a_gate_is_waited_for_until_its_conditions_hold(pod: Pod) -> None:
+    pod.k.gate("g").define(["job/migrate"])
+    waiting = pod.start("wait", "gate/g", "--timeout", "2h")
+    assert waiting.said("0/1 met") == "gate/g: 0/1 met, 2h left"
+    look(pod.k, "g", migrate="Complete")
+    ended = waiting.end()
+    assert (ended.code, ended.err.splitlines()[-1]) == (0, "gate/g is open: 1/1 met")
 
 
 def test_a_barrier_that_fails_ends_the_wait_with_6(pod: Pod) -> None:

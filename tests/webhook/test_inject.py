@@ -43,6 +43,7 @@ ARGUMENTS = [
         "konductor-acquire",
         "acquire semaphore/s=2 lease/l mutex/m rwmutex/r=read rwmutex/w=write rwmutex/x=write",
     ),
+    ({"wait-gate": "g:1h"}, "konductor-wait-gate-g", "wait gate/g --timeout 1h"),
     ({"wait-waitgroup": "w:1h"}, "konductor-wait-waitgroup-w", "wait waitgroup/w --timeout 1h"),
     ({"done-waitgroup": "w", "arrive-on": "start"}, "konductor-arrive-waitgroup-w", "arrive waitgroup/w"),
     ({"acquire-semaphore": "a"}, "konductor-keeper", "keep --on-lost continue"),

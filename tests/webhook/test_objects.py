@@ -26,7 +26,8 @@ def verdict(kind: str, spec: Any, old: Any = None, **status: Any) -> Verdict:
         ("Semaphore", {}, "spec.permits is missing: give it a whole number"),
         ("Semaphore", None, "spec.permits is missing"),
         ("Barrier", {"expected": 2, "quorum": 3}, "quorum"),
-        ("Gate", {}, "kind 'Gate' is not one that this version of Konductor has in konductor.io/v1"),
+        ("Gate", {"conditions": [{"type": "Job", "name": "x", "state": "Completed"}]}, "did you mean Complete?"),
+        ("Valve", {}, "kind 'Valve' is not one that this version of Konductor has in konductor.io/v1"),
     ],
 )
 def test_what_makes_no_sense_is_refused(kind: str, spec: Any, sentence: str) -> None:
@@ -35,11 +36,15 @@ def test_what_makes_no_sense_is_refused(kind: str, spec: Any, sentence: str) -> 
     assert sentence in refusal
 
 
+JOB = {"conditions": [{"type": "Job", "name": "x"}]}
+
 QUIET: list[tuple[str, Any, Any]] = [
     ("Semaphore", {"permits": 1}, None),
     ("Semaphore", {"permits": 3, "ttl": "10m"}, {"permits": 1, "ttl": "5m"}),
     ("Barrier", {"expected": 3}, None),
     ("Barrier", {"expected": 2}, {"expected": 3}),
+    ("Gate", JOB, None),
+    ("Gate", {**JOB, "timeout": "1h"}, JOB),
 ]
 
 
@@ -73,6 +78,9 @@ WARNED: list[tuple[str, Any, Any, dict[str, str], str]] = [
     ("Mutex", {"ttl": "5s"}, None, {}, "ttl 5s is shorter than the 15s"),
     ("RWMutex", {"ttl": "1m"}, {"ttl": "5m"}, {}, "ttl shrinks to 1m"),
     ("Lease", {"ttl": "1m"}, {"ttl": "0"}, {}, "ttl shrinks to 1m"),
+    ("Gate", {}, None, {}, "no conditions: only a hand opens the gate"),
+    ("Gate", {}, JOB, {}, "no conditions: only a hand opens the gate"),
+    ("Gate", {**JOB, "timeout": "1h"}, JOB, {"phase": "Closed", "verdict": "Open"}, "the gate is Open already"),
 ]
 
 
