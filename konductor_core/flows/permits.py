@@ -9,26 +9,15 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from konductor_core import durations, keys
 from konductor_core.codes import Code
-from konductor_core.errors import (
-    AlreadyDone,
-    AlreadyWaiting,
-    Denied,
-    Impossible,
-    InvalidInput,
-    KonductorError,
-    NotFound,
-    Unavailable,
-    WaitTimeout,
-    WouldBlock,
-)
-from konductor_core.flows.absence import absent
+from konductor_core.errors import Denied, InvalidInput, KonductorError, NotFound, Unavailable, WaitTimeout
+from konductor_core.flows.replies import Reply, refusal
 from konductor_core.flows.steps import Answer, Block, Call, Clock, Flow, Pause
 from konductor_core.flows.waiting import FAREWELL, Patience
-from konductor_core.identity import Kind, Owner, new_request_id
+from konductor_core.identity import Owner, new_request_id
 from konductor_core.scripts import SCRIPTS
 
 if TYPE_CHECKING:
@@ -110,41 +99,6 @@ class Ask:
         return Call(CANCEL, self.keys, (*self.head, reason), seconds=FAREWELL)
 
 
-class _Reply:
-    """An acquire's reply, taken apart."""
-
-    __slots__ = ("code", "grants", "in_use", "next_change_ms", "object", "permits", "position", "waiting")
-
-    def __init__(self, reply: list[Any]) -> None:
-        self.code = reply[0]
-        self.next_change_ms: int = reply[1]
-        self.object: str = reply[2]
-        self.position, self.waiting, self.in_use, self.permits = reply[3:7]
-        self.grants = reply[7:]
-
-    def describe(self) -> str:
-        """Where a queued request stands."""
-        if self.code == Code.ABSENT:
-            return f"{self.object} does not exist yet"
-        if self.permits == 0:
-            return f"{self.object} is paused (0 permits), position {self.position} in the queue"
-        return f"position {self.position} in the queue, {self.usage}"
-
-    @property
-    def usage(self) -> str:
-        """How much of the object is held, in the words of its kind."""
-        kind = self.object.partition("/")[0]
-        if kind == Kind.ONCE.key:
-            return "somebody runs it" if self.in_use else "nobody runs it"
-        if kind == Kind.SEMAPHORE.key:
-            return f"{self.in_use}/{self.permits} permits in use"
-        if not self.in_use:
-            return "nobody holds it"
-        if kind != Kind.RWMUTEX.key:
-            return "somebody holds it"
-        return "somebody writes" if self.in_use == self.permits else f"{self.in_use} reading"
-
-
 def acquire(ask: Ask, timeout_ms: int | None, *, must_exist: bool = False) -> Flow[Grant]:
     """Get the permits: waits without end for a timeout of None, tries once for 0.
 
@@ -165,10 +119,10 @@ def acquire(ask: Ask, timeout_ms: int | None, *, must_exist: bool = False) -> Fl
 
 def _attempt(ask: Ask) -> Flow[Grant]:
     answer = yield ask.call("try")
-    reply = _Reply(answer.reply)
+    reply = Reply(answer.reply)
     if reply.code == Code.GRANTED:
         return _granted(ask, answer, reply)
-    raise _refusal(ask, reply)
+    raise refusal(ask, reply)
 
 
 def _wait(ask: Ask, timeout_ms: int | None, mode: str) -> Flow[Grant]:
@@ -182,7 +136,7 @@ def _wait(ask: Ask, timeout_ms: int | None, mode: str) -> Flow[Grant]:
             now = yield Clock()
             continue
         patience.connected()
-        reply = _Reply(answer.reply)
+        reply = Reply(answer.reply)
         now = yield Clock()
         if reply.code == Code.GRANTED:
             grant = _granted(ask, answer, reply)
@@ -196,12 +150,12 @@ def _wait(ask: Ask, timeout_ms: int | None, mode: str) -> Flow[Grant]:
             yield from patience.say(reply.describe())
             yield from _block(ask, reply, patience)
         else:
-            raise _refusal(ask, reply)
+            raise refusal(ask, reply)
         now = yield Clock()
         patience.check(now)
 
 
-def _block(ask: Ask, reply: _Reply, patience: Patience) -> Flow[None]:
+def _block(ask: Ask, reply: Reply, patience: Patience) -> Flow[None]:
     """Sleep until a script says something, the moment to look comes, or it is time for a heartbeat."""
     now = yield Clock()
     look_at = _moment(now, reply.next_change_ms)
@@ -233,7 +187,7 @@ def _moment(now: float, ms: int) -> float:
     return math.inf if ms < 0 else now + ms / 1000
 
 
-def _granted(ask: Ask, answer: Answer, reply: _Reply) -> Grant:
+def _granted(ask: Ask, answer: Answer, reply: Reply) -> Grant:
     if answer.acks < ask.replicas:
         raise Unavailable(
             f"{answer.acks} of {ask.replicas} replicas acknowledged the grant of {ask.what}: it was given back",
@@ -243,46 +197,3 @@ def _granted(ask: Ask, answer: Answer, reply: _Reply) -> Grant:
     ttls_ms = tuple([max(0, ms) for ms in lefts])
     deadlines = tuple([math.inf if ms < 0 else answer.sent + ms / 1000 for ms in lefts])
     return Grant(ask.holder, ask.amounts, tokens, ttls_ms, deadlines, ask.request)
-
-
-def _refusal(ask: Ask, reply: _Reply) -> KonductorError:
-    """Return the error for a reply that is neither a grant nor a place in the queue."""
-    name, held = reply.object, f"{reply.usage}, {reply.waiting} waiting"
-    if reply.code == Code.ABSENT:
-        return absent(next(o for o in ask.objects if o.id == name))
-    if reply.code == Code.DONE:
-        return AlreadyDone(f"{name} is done already", hint=f"koncli {name.replace('/', ' status ')} says by whom")
-    if reply.code == Code.IMPOSSIBLE:
-        return Impossible(f"{name} has {reply.permits} permits: {_most(ask, name)} can never be granted")
-    if reply.code == Code.DUPLICATE:
-        return AlreadyWaiting(
-            f"holder {ask.holder} is already waiting for {name} in another process",
-            hint="give this one its own --holder, or wait for the other",
-        )
-    if reply.code == Code.FIXED:
-        return _fixed(ask, name)
-    if reply.code == Code.ENDLESS:
-        return InvalidInput(
-            f"{name} gives leases without an end (ttl 0), and no pod is known whose end would end this one",
-            hint="give a ttl, or insist with --force (force=True)",
-        )
-    if reply.code == Code.CANCELLED:
-        return Denied(f"the request for {name} was cancelled")
-    if reply.permits == 0:
-        held = f"paused (0 permits), {reply.waiting} waiting"
-    return WouldBlock(f"{name} would block: {held}", hint="wait with --wait or --timeout")
-
-
-def _fixed(ask: Ask, name: str) -> Denied:
-    """Return the error for a holder that has another share already, which its kind never changes."""
-    if len(ask.objects) == 1 and ask.objects[0].kind is Kind.RWMUTEX:
-        before, after = ("reads", "write") if ask.amounts[0] > 1 else ("writes", "read")
-        return Denied(
-            f"holder {ask.holder} {before} {name} and asks to {after}: a lock is never turned into the other",
-            hint="unlock it first, and check anew afterwards: another may write in between",
-        )
-    return Denied(f"holder {ask.holder} already holds {name} in another way", hint="release it first")
-
-
-def _most(ask: Ask, name: str) -> int:
-    return max(n for o, n in zip(ask.objects, ask.amounts, strict=True) if o.id == name)
