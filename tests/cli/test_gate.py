@@ -157,13 +157,8 @@ def test_bad_input_is_refused_in_one_sentence(cli: Cli, arguments: tuple[str, ..
     "arguments",
     [
         ("open", "missing"),
-        ("close", "missing"),
-        ("auto", "missing"),
         ("wait", "missing", "--must-exist"),
         ("status", "missing"),
-        ("get", "missing"),
-        ("reset", "missing"),
-        ("delete", "missing"),
     ],
 )
 def test_a_missing_gate_is_not_found(cli: Cli, arguments: tuple[str, ...]) -> None:
