@@ -66,6 +66,15 @@ STATES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What a condition can be about, and in which states that can be; the first one is meant where none is given."""
 
+OTHER_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
+    "Job": {"Active": "Running"},
+    "Barrier": {"Closed": "Waiting"},
+    "Semaphore": {"Available": "Ready"},
+    "Lease": {"Acquired": "Held"},
+    "WaitGroup": {"Zero": "Done", "NonZero": "Waiting"},
+}
+"""What manifests may call some of these states too."""
+
 AMOUNTS: Final[Mapping[str, str]] = {
     "Job": "completions",
     "Deployment": "available replicas",
@@ -81,10 +90,15 @@ def _article(word: str) -> str:
     return f"an {word}" if word == "RWMutex" else f"a {word}"
 
 
+def _names_of(kind: str, state: str) -> list[str]:
+    """Return all names of a state, its own first."""
+    return [state, *(name for name, meant in OTHER_NAMES.get(kind, {}).items() if meant == state)]
+
+
 def _state_rules() -> tuple[Rule, ...]:
     return tuple(
         Rule(
-            f"self.type != '{kind}' || !has(self.state) || self.state in {list(states)}",
+            f"self.type != '{kind}' || !has(self.state) || self.state in {[*states, *OTHER_NAMES.get(kind, ())]}",
             f"the state of {_article(kind)} is {either(states)}",
         )
         for kind, states in STATES.items()
@@ -106,7 +120,8 @@ class Condition(Checked):
         ),
         *(
             Rule(
-                f"!has(self.value) || self.type != '{kind}' || !has(self.state) || self.state == '{STATES[kind][0]}'",
+                f"!has(self.value) || self.type != '{kind}' || !has(self.state) || "
+                f"self.state in {_names_of(kind, STATES[kind][0])}",
                 f"the value of {_article(kind)} goes with the state {STATES[kind][0]}: it is the least of its {amount}",
             )
             for kind, amount in AMOUNTS.items()
@@ -131,8 +146,10 @@ class Condition(Checked):
 
     @property
     def wanted(self) -> str:
-        """The state that is wanted."""
-        return self.state or STATES[self.type][0]
+        """The state that is wanted, by its own name."""
+        if self.state is None:
+            return STATES[self.type][0]
+        return OTHER_NAMES.get(self.type, {}).get(self.state, self.state)
 
     @classmethod
     def parse(cls, words: str) -> Self:
@@ -160,8 +177,9 @@ class Condition(Checked):
 
     def _cross_check(self) -> None:
         states = STATES[self.type]
-        if self.state is not None and self.state not in states:
-            guess = did_you_mean(self.state, states) if isinstance(self.state, str) else None
+        is_text = isinstance(self.state, str)
+        if self.state is not None and not (is_text and self.wanted in states):
+            guess = did_you_mean(self.state, states) if is_text else None
             remedy = f"did you mean {guess}?" if guess else f"use {either(states)}"
             raise InvalidInput(f"condition {self} wants the state {quoted(self.state)}, which is unknown: {remedy}")
         if self.value is None:

@@ -35,7 +35,7 @@ from konductor_core.models import (
     SemaphoreStatus,
     Status,
 )
-from konductor_core.models.gate import AMOUNTS, STATES
+from konductor_core.models.gate import AMOUNTS, OTHER_NAMES, STATES
 
 HOME = "team"
 JOB = Reference("Job", HOME, "migrate")
@@ -277,6 +277,16 @@ def test_a_condition_reads_as_it_is_written(kind: str) -> None:
     assert Condition.parse(f"away/{kind.lower()}/x").wanted == STATES[kind][0]
     if kind in AMOUNTS:
         assert Condition.parse(f"{kind.lower()}/x={STATES[kind][0]}:7").value == 7
+
+
+def test_a_state_by_another_name_is_the_same_state() -> None:
+    for kind, names in OTHER_NAMES.items():
+        for name, state in names.items():
+            condition = Condition.parse(f"{kind}/x={name}")
+            assert (condition.state, condition.wanted) == (name, state)
+            assert state in STATES[kind]
+            assert name not in STATES[kind]
+    assert Condition.parse("semaphore/x=Available:2").value == 2
 
 
 @given(st.text(max_size=30))
