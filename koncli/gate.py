@@ -99,7 +99,7 @@ def wait(app: App, *, name: str, timeout: str | None, must_exist: bool) -> None:
     """Wait until a gate is open; exit 6 if it fails. Also waits for a gate that does not exist yet."""
     label = ref(Kind.GATE, name)
     with Waiting(label) as progress:
-        passed = app.client().gate(name).wait(timeout=timeout, must_exist=must_exist, on_progress=progress)
+        passed = app.client().gate(name).wait(timeout=app.limit(timeout), must_exist=must_exist, on_progress=progress)
     fields: dict[str, object] = {"phase": "Open", "met": passed.met, "total": passed.total}
     report(app, Kind.GATE, name, f"{label} is {passed.summary}", fields)
 

@@ -166,7 +166,8 @@ def test_known_variables_count(scripts: Cli) -> None:
     for line in ("mutex lock m", "lease acquire m --wait", "acquire mutex/m --wait", "exec --mutex m true"):
         waited = scripts(*line.split(), **known)
         assert waited.code == 4, (line, waited)
-    assert scripts("barrier", "wait", "b", **known).code == 3
+    for kind in ("barrier", "waitgroup", "once", "gate"):
+        assert scripts(kind, "wait", "b", **known).code == 3, kind
     assert scripts("mutex", "lock", "m", "--timeout", "100ms", **known).code == 3
     refused = scripts("mutex", "lock", "m", **{**known, "KONDUCTOR_TIMEOUT": "soon"})
     assert (refused.code, "KONDUCTOR_TIMEOUT 'soon'" in refused.err) == (64, True)
