@@ -9,7 +9,7 @@ from typing import Any, Final
 __all__ = ["PANELS", "Panel", "dashboard"]
 
 _OBJECT: Final = '{namespace=~"$namespace",name=~"$name"}'
-_SHOWS: Final = "semaphore_permits|barrier_expected|waitgroup_counter|gate_conditions|(lease|mutex|rwmutex|once)_holders"
+_SHOWS: Final = "barrier_expected|waitgroup_counter|gate_conditions|(semaphore|lease|mutex|rwmutex|once)_holders"
 """A metric of each kind, as a pattern: whose namespaces and names can be chosen."""
 _WIDTH: Final = 24
 _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
