@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 import kopf
 
 from konductor_core.annotations import CONTROLLER
-from konductor_core.controller.cluster import PAGE, Rule
+from konductor_core.controller.api import PAGE
+from konductor_core.controller.calls import Rule
 from konductor_core.controller.view import Key, Namespace, Pod, Resource
 from konductor_core.controller.workloads import workload_of
 from konductor_core.errors import KonductorError
@@ -49,7 +50,7 @@ RULES: Final[frozenset[Rule]] = frozenset(
         *((GROUP, kind.plural) for kind in SPECS),
     )
 )
-"""What kopf needs, beside what `cluster.RULES` has."""
+"""What kopf needs, beside what `calls.RULES` has."""
 
 TICK: Final = 1.0
 GONE: Final = 3
