@@ -58,6 +58,9 @@ def _latches(k: Konductor, number: int) -> dict[str, Callable[[], object]]:
     barrier, group, arrivals = k.barrier("x"), k.waitgroup("x"), cycle(("a", "b"))
     barrier.define(expected=2, cyclic=True)
     group.define()
+    gate = k.gate("x")
+    gate.define()
+    gate.open()
     onces, members = _onces(k, number), map("member-{}".format, range(number))
 
     def arrive() -> None:
@@ -73,7 +76,12 @@ def _latches(k: Konductor, number: int) -> dict[str, Callable[[], object]]:
         group.add(member)
         group.done(member)
 
+    def pass_through() -> None:
+        gate.wait()
+        gate.wait()
+
     return {
+        "gate: two waits for an open one": pass_through,
         "once: begin+complete": lambda: next(onces).begin(timeout=10).complete(),
         "waitgroup: add+done": count,
         "waitgroup: add+done by name": name,

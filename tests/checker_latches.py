@@ -1,4 +1,4 @@
-"""An independent judge of wait groups, and of what is done once; `tests/checker_clients.py` judges barriers.
+"""An independent judge of wait groups, of gates, and of what is done once; `tests/checker_clients.py` judges barriers.
 
 Beside the lines of those, clients write, with the name of the member or the number of members without one:
 
@@ -8,11 +8,14 @@ Beside the lines of those, clients write, with the name of the member or the num
     {"t": 12.5, "op": "finished", "id": "x", "count": 1}
     {"t": 12.6, "op": "opened",   "cycle": 1}                                     a wait for this round has ended
     {"t": 12.5, "op": "completed", "holder": "a", "token": 7}                     what is done once
+    {"t": 12.5, "op": "passed",    "asked": 12.1}                                 a wait for a gate has ended
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,7 +24,10 @@ if TYPE_CHECKING:
     from tests.checker_clients import Line
     from tests.history import Event
 
-__all__ = ["check_completions", "check_history", "check_waitgroup"]
+__all__ = ["check_completions", "check_gate", "check_history", "check_waitgroup"]
+
+SCRIPT_MS = 2
+"""A script's event may be stamped so much before what it did was seen: by a clock in whole milliseconds."""
 
 
 def check_completions(events: Iterable[Event], lines: Iterable[Line]) -> list[str]:
@@ -29,6 +35,23 @@ def check_completions(events: Iterable[Event], lines: Iterable[Line]) -> list[st
     known = {event.token for event in events if event.type == "completed"}
     told = [line for line in lines if line["op"] == "completed"]
     return [f"an acknowledged completion is lost: {line}" for line in told if line["token"] not in known]
+
+
+def check_gate(events: Iterable[Event], lines: Iterable[Line], ahead_ms: tuple[float, float]) -> list[str]:
+    """Return what is wrong with a gate's history, and who passed although it was closed all the time that they waited.
+
+    No phase follows itself. `ahead_ms` is the server's time less the monotonic clock: at least, at most.
+    """
+    phases = [event for event in events if event.type in {"opened", "closed", "waiting", "failed"}]
+    violations = [f"came to what it was: {after}" for before, after in pairwise(phases) if before.type == after.type]
+    ends = [after.at_ms + SCRIPT_MS for after in phases[1:]] + [math.inf]
+    spans = [(event.at_ms, end) for event, end in zip(phases, ends, strict=False) if event.type == "opened"]
+    for line in lines:
+        if line["op"] == "passed":
+            asked, passed = line["asked"] * 1000 + ahead_ms[0], line["t"] * 1000 + ahead_ms[1]
+            if not any(start <= passed and asked <= end for start, end in spans):
+                violations.append(f"it was closed all the time: {line}")
+    return violations
 
 
 def check_waitgroup(events: Iterable[Event], lines: Iterable[Line]) -> list[str]:

@@ -7,6 +7,7 @@ the number of events it read with the number that the server says it has added: 
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ import redis
 
 from tests.servers import until
 
-__all__ = ["Event", "PatientRecorder", "Recorder", "server_ms", "stream_of"]
+__all__ = ["Event", "PatientRecorder", "Recorder", "server_ahead_ms", "server_ms", "stream_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,16 @@ def server_ms(client: redis.Redis) -> int:
     """Return the server's time in milliseconds."""
     seconds, micros = client.time()
     return seconds * 1000 + micros // 1000
+
+
+def server_ahead_ms(client: redis.Redis) -> tuple[float, float]:
+    """Return by how much the server's time is ahead of the monotonic clock: at least, and at most."""
+    found = []
+    for _ in range(20):
+        before = time.monotonic() * 1000
+        now = server_ms(client)
+        found.append((now - time.monotonic() * 1000, now + 1 - before))
+    return min(found, key=lambda bounds: bounds[1] - bounds[0])
 
 
 class Recorder:

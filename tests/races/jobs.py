@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from konductor_core.client import Konductor
 from konductor_core.errors import AlreadyDone, KonductorError
 from konductor_core.permit_verbs import several
-from tests.looking import look_at_ours
 from tests.servers import until
 
 if TYPE_CHECKING:
@@ -30,11 +29,9 @@ __all__ = [
     "compete_for_several",
     "do_once",
     "go_round",
-    "keep_looking",
     "serve",
     "take_part",
     "wait_for_barrier",
-    "wait_for_gate",
     "wait_for_group",
 ]
 
@@ -301,19 +298,3 @@ def wait_for_barrier(link: Link, url: str, namespace: str, name: str) -> None:
         link.say("waits")
         opened = k.barrier(name).wait(timeout=60)
         link.say("opened", cycle=opened.cycle)
-
-
-def wait_for_gate(link: Link, *, url: str, namespace: str, name: str) -> None:
-    """Wait until a gate is open."""
-    with Konductor(url, namespace=namespace) as k:
-        passed = k.gate(name).wait()
-        link.say("passed", met=passed.met, total=passed.total)
-
-
-def keep_looking(link: Link, *, url: str, namespace: str, name: str) -> None:
-    """Look at a gate's conditions again and again until it is decided."""
-    with Konductor(url, namespace=namespace) as k:
-        link.say("looks")
-        while k.gate(name).status().verdict == "Waiting":
-            look_at_ours(k, name)
-        link.say("done")

@@ -7,7 +7,7 @@ import pytest
 from konductor_core.amounts import SHARES
 from tests.checker import check_permits
 from tests.checker_clients import Line, backwards
-from tests.checker_latches import check_completions, check_waitgroup
+from tests.checker_latches import check_completions, check_gate, check_waitgroup
 from tests.checker_several import check_several, check_visible
 from tests.history import Event
 from tests.races.test_checker import created, ended, granted, queued, released
@@ -131,6 +131,23 @@ def test_a_done_that_counted_twice_is_named() -> None:
         "asked 1, told 0, counted 2 times"
         in check_waitgroup(history, [said("adds", "", 6), said("finishes", "", 3)])[0]
     )
+
+
+def phase(at: int, kind: str) -> Event:
+    return Event(at, kind, detail="by hand")
+
+
+def passed(asked: float, at: float) -> Line:
+    return {"t": at, "op": "passed", "asked": asked}
+
+
+def test_who_passes_a_gate_that_was_closed_all_the_time_is_named() -> None:
+    history = [Event(0, "created"), phase(1_000, "opened"), phase(2_000, "closed"), phase(5_000, "opened")]
+    right = [passed(0.5, 1.1), passed(1.9, 2.1), passed(3, 5.1), passed(6, 6.1)]
+    assert check_gate(history, right, (0, 0)) == []
+    for wrong in (passed(0.1, 0.9), passed(2.1, 4.9)):
+        assert "closed all the time" in check_gate(history, [wrong], (0, 0))[0]
+    assert "came to what it was" in check_gate([*history, phase(6_000, "opened")], [], (0, 0))[0]
 
 
 def test_tokens_are_compared_object_by_object() -> None:
