@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from konductor_core.facts import Fact, fact_of
 from konductor_core.flows import gates, snapshots
-from konductor_core.gates import Fact, Reference, fact_of, judge, references
+from konductor_core.gates import Reference, judge, references
 from konductor_core.identity import Kind
 from konductor_core.keys import ObjectKeys
 

@@ -10,8 +10,9 @@ from koncli.local.jobspec import COMPLETE
 from koncli.local.state import FAILED
 from konductor_core.durations import HEARTBEAT
 from konductor_core.errors import KonductorError, NotFound
+from konductor_core.facts import FACTS, fact_of
 from konductor_core.flows import gates, snapshots
-from konductor_core.gates import FACTS, Reference, fact_of, is_news, judge, references
+from konductor_core.gates import Reference, is_news, judge, references
 from konductor_core.identity import Kind
 from konductor_core.keys import ObjectKeys
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from koncli.local.pod import Pod
     from koncli.local.workload import Workload
     from konductor_core import AsyncKonductor
-    from konductor_core.gates import Fact
+    from konductor_core.facts import Fact
     from konductor_core.models import GateStatus, Status
 
 __all__ = ["Gating"]

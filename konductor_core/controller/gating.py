@@ -14,7 +14,8 @@ from konductor_core.controller.agenda import Agenda
 from konductor_core.controller.cluster import ApiUnavailable
 from konductor_core.controller.view import Key
 from konductor_core.errors import Unavailable
-from konductor_core.gates import FACTS, Reference, fact_of, forbidden, is_news, judge, may_look, references
+from konductor_core.facts import FACTS, fact_of
+from konductor_core.gates import Reference, forbidden, is_news, judge, may_look, references
 from konductor_core.identity import Kind
 from konductor_core.models import GateStatus
 from konductor_core.projection import Problem
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from konductor_core.controller.store import Store
     from konductor_core.controller.view import Namespace, Pod, View
     from konductor_core.controller.workloads import Workload
-    from konductor_core.gates import Fact, Verdict
+    from konductor_core.facts import Fact
+    from konductor_core.gates import Verdict
     from konductor_core.models.objects import Status
 
 __all__ = ["Gating"]

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from konductor_core.annotations import CONTROLLER, GATES_FROM, MIRROR_LABEL
-from konductor_core.gates import pod_fact
+from konductor_core.facts import pod_fact
 from konductor_core.identity import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from konductor_core.controller.workloads import Workload
-    from konductor_core.gates import Fact, Reference
+    from konductor_core.facts import Fact
+    from konductor_core.gates import Reference
     from konductor_core.identity import Kind
 
 __all__ = ["Key", "Namespace", "Pod", "Resource", "Table", "View"]

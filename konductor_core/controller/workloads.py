@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from konductor_core.gates import FACTS, Reference
+from konductor_core.facts import FACTS
+from konductor_core.gates import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from konductor_core.gates import Fact
+    from konductor_core.facts import Fact
 
 __all__ = ["Workload", "workload_of"]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from konductor_core.controller.workloads import Workload
 from konductor_core.errors import WaitTimeout
-from konductor_core.gates import Fact, Reference
+from konductor_core.facts import Fact
+from konductor_core.gates import Reference
 from konductor_core.identity import Kind
 from tests.controller import pods, workloads
 from tests.controller.api import NAMESPACES

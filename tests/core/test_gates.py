@@ -10,19 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from konductor_core.errors import InvalidInput
-from konductor_core.gates import (
-    FACTS,
-    Fact,
-    Reference,
-    deployment_fact,
-    fact_of,
-    forbidden,
-    job_fact,
-    judge,
-    may_look,
-    pod_fact,
-    references,
-)
+from konductor_core.facts import FACTS, Fact, deployment_fact, fact_of, job_fact, pod_fact
+from konductor_core.gates import Reference, forbidden, judge, may_look, references
 from konductor_core.models import (
     BarrierSpec,
     BarrierStatus,
