@@ -10,6 +10,7 @@ from konductor_core.explaining.links import unmet
 from konductor_core.explaining.world import label, terms
 from konductor_core.models.barrier import BarrierStatus
 from konductor_core.models.base import Model, count, moment, text
+from konductor_core.models.gate import GateStatus
 from konductor_core.models.permits import PermitStatus
 from konductor_core.models.waitgroup import WaitGroupStatus
 
@@ -149,8 +150,8 @@ class Chain:
             case WaitGroupStatus():
                 for member in status.members[:HOLDERS_SHOWN]:
                     self._person(member.id, depth)
-            case _:
-                self._conditions(ref, depth)
+            case GateStatus():
+                self._conditions(status, depth)
 
     def _holders(self, ref: Ref, depth: int, total: int) -> None:
         # Those who wait themselves are the reason; of the others the one whose lease ends first comes first.
@@ -203,8 +204,7 @@ class Chain:
             return f"waits for {_listed(waits)}"
         return f"holds {sentences.named([label(held.ref) for held in self._world.held_by(name)])}"
 
-    def _conditions(self, ref: Ref, depth: int) -> None:
-        status: Any = self._world.statuses[ref]
+    def _conditions(self, status: GateStatus, depth: int) -> None:
         for each in unmet(status) if status.phase == "Waiting" else ():
             what = f"{each.type.lower()}/{each.name}"
             wanted = f"at least {each.value}" if each.value else each.state

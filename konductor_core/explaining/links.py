@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from konductor_core.explaining.world import terms
 from konductor_core.identity import Kind
 from konductor_core.models.barrier import BarrierStatus
+from konductor_core.models.gate import GateStatus
 from konductor_core.models.permits import PermitStatus
 from konductor_core.models.waitgroup import WaitGroupStatus
 
@@ -83,7 +84,7 @@ class _Links:
                 yield from self._missing(ref, status)
             case WaitGroupStatus():
                 yield from self._members(ref, status)
-            case _:
+            case GateStatus():
                 for each in unmet(status):
                     yield from self.of(each.ref) if each.ref and each.state in COMING else ()
 
@@ -165,7 +166,7 @@ class Wanted:
         return (Kind(self.type), self.name) if self.is_here and self.type in set(Kind) else None
 
 
-def unmet(status: Any) -> list[Wanted]:  # noqa: ANN401 - a gate's status
+def unmet(status: GateStatus) -> list[Wanted]:
     """Return the conditions of a gate that are not met, in their order; all of them if nobody has looked yet."""
     rows = [
         (each.type, each.name, each.namespace, each.state, each.value, each.message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from konductor_core.amounts import LEASED
 from konductor_core.durations import about
@@ -13,6 +13,7 @@ from konductor_core.identity import Kind
 from konductor_core.models.barrier import BarrierStatus
 from konductor_core.models.base import Model
 from konductor_core.models.base import text as text_shape
+from konductor_core.models.gate import GateStatus
 from konductor_core.models.once import OnceStatus
 from konductor_core.models.permits import PermitStatus
 from konductor_core.models.semaphore import SemaphoreStatus
@@ -146,7 +147,7 @@ class Remedies:
             case WaitGroupStatus():
                 if status.phase == "Waiting":
                     self._add("take members off, if their part is done", "waitgroup", "done", name, "MEMBER")
-            case _:
+            case GateStatus():
                 self._gate(status)
 
     def _barrier(self, status: BarrierStatus) -> None:
@@ -156,7 +157,7 @@ class Remedies:
             text = "look at the jobs that should have arrived; for one whose part is done, arrive"
             self._add(text, "barrier", "arrive", status.name, "ID")
 
-    def _gate(self, status: Any) -> None:  # noqa: ANN401 - a gate's status
+    def _gate(self, status: GateStatus) -> None:
         if status.override == "Closed":
             self._add("let its conditions decide again", "gate", "auto", status.name)
         elif status.phase == "Failed":

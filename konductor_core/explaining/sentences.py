@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from konductor_core.durations import about
 from konductor_core.explaining.world import is_lock, label, terms
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from konductor_core.explaining.world import Held, Wait, World
     from konductor_core.flows.scenes import Ref
-    from konductor_core.models import Status
+    from konductor_core.models.gate import GateStatus
 
 __all__ = ["ahead", "holding", "named", "standing", "waiting"]
 
@@ -133,7 +133,7 @@ def standing(world: World, ref: Ref) -> str:
         case PermitStatus():
             return f"it is {_spaced(status.phase)}"
         case _:
-            return _gate(status)
+            return _gate(cast("GateStatus", status))
 
 
 def _spaced(phase: str) -> str:
@@ -174,8 +174,7 @@ def _once(status: OnceStatus) -> str:
     return runner + failed
 
 
-def _gate(status: Status) -> str:
-    gate: Any = status
+def _gate(gate: GateStatus) -> str:
     if gate.override == "Closed":
         return "it was closed by hand"
     if gate.phase == "Open":
