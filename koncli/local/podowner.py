@@ -34,6 +34,11 @@ class PodOwner(abc.ABC):
         self._stopping = False
 
     @property
+    def reference(self) -> str:
+        """What people call it: `job/extract`."""
+        return f"{type(self).__name__.lower()}/{self.name}"
+
+    @property
     def pods(self) -> list[Pod]:
         """Every pod there has been, in the order of their starts."""
         return self._crew.pods

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from koncli.local.documents import Documents
     from koncli.local.host import Host
     from koncli.local.jobspec import JobSpec
+    from koncli.local.podowner import PodOwner
     from koncli.local.podspec import PodSpec
     from koncli.local.standin import StandIn
 
@@ -52,9 +53,9 @@ class Workload:
 
     async def run(self) -> None:
         """Run until all that can end has ended and all Deployments are available together, or something failed."""
-        jobs = [asyncio.create_task(self._run_job(job)) for job in self.jobs]
+        jobs = [asyncio.create_task(self._run_owner(job)) for job in self.jobs]
         pods = {pod: asyncio.create_task(self._run_pod(pod)) for pod in self.bare}
-        deployments = [asyncio.create_task(self._run_deployment(each)) for each in self.deployments]
+        deployments = [asyncio.create_task(self._run_owner(each)) for each in self.deployments]
         self._tasks = [*jobs, *pods.values(), *deployments]
         ending = [*jobs, *(task for pod, task in pods.items() if pod.spec.restart_policy != "Always")]
         if not ending and not deployments:
@@ -80,7 +81,7 @@ class Workload:
 
     async def stop(self, reason: str) -> None:
         """Delete everything that still runs, with its grace, and wait for its end."""
-        running: tuple[Job | Deployment | Pod, ...] = (*self.jobs, *self.deployments, *self.bare)
+        running: tuple[PodOwner | Pod, ...] = (*self.jobs, *self.deployments, *self.bare)
         await asyncio.gather(*(each.stop(reason) for each in running))
         await asyncio.gather(*self._tasks)
 
@@ -90,10 +91,8 @@ class Workload:
 
     def nudge(self) -> None:
         """Let the Jobs and Deployments look at their pods: one is in another state."""
-        for job in self.jobs:
-            job.nudge()
-        for deployment in self.deployments:
-            deployment.nudge()
+        for owner in (*self.jobs, *self.deployments):
+            owner.nudge()
 
     @property
     def endless(self) -> bool:
@@ -102,8 +101,8 @@ class Workload:
 
     def unfinished(self) -> list[str]:
         """Return what has not ended, by name."""
-        jobs = [f"job/{job.name}" for job in self.jobs if job.ended is None]
-        deployments = [f"deployment/{each.name} ({each.facts})" for each in self.deployments if each.ended is None]
+        jobs = [job.reference for job in self.jobs if job.ended is None]
+        deployments = [f"{each.reference} ({each.facts})" for each in self.deployments if each.ended is None]
         return jobs + deployments + [f"pod/{pod.name}" for pod in self.bare if pod.ended is None]
 
     def _tell(self, text: str) -> None:
@@ -111,16 +110,11 @@ class Workload:
         self._audience.say(text)
         self._audience.changed()
 
-    async def _run_job(self, job: Job) -> None:
-        await job.run()
+    async def _run_owner(self, owner: PodOwner) -> None:
+        await owner.run()
         self._audience.changed()
-        if job.phase == FAILED:
-            self._fail(Failure(f"job/{job.name}", job.reason, job.failed_pod()))
-
-    async def _run_deployment(self, deployment: Deployment) -> None:
-        await deployment.run()
-        if deployment.phase == FAILED:
-            self._fail(Failure(f"deployment/{deployment.name}", deployment.reason, deployment.failed_pod()))
+        if owner.phase == FAILED:
+            self._fail(Failure(owner.reference, owner.reason, owner.failed_pod()))
 
     async def _run_pod(self, pod: Pod) -> None:
         await self._live(pod)
