@@ -187,7 +187,7 @@ class Annotation(StrEnum):
         "api",
         "`true` or `false` (default)",
         (
-            "Whether the pod's containers may use barriers and semaphores over HTTP, on a unix socket and, unless "
+            "Whether the pod's containers may use Konductor's objects over HTTP, on a unix socket and, unless "
             "the pod is in the host's network, on loopback."
         ),
         "true",
