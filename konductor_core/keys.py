@@ -60,8 +60,8 @@ Latches (Gate), with `o` for konductor:{ns}:gate:<name>:
 
 Whoever waits for a latch to open, or for something that is done once:
 
-    o:waiters                             zset    request of a waiter -> until when it counts as alive; TTL 2 min
-    o:names                               hash    request of a waiter -> `<since> <pod or -> <holder>`; TTL 2 min
+    o:waiters                             zset    request of a waiter -> until when it counts as alive; TTL 1 min
+    o:names                               hash    request of a waiter -> `<since> <pod or -> <holder>`; TTL 1 min
 
 All:
 

@@ -20,8 +20,8 @@ local function keep_listener(meta, request)
   if is_new and who ~= '' then
     call('HSET', names, request, text(NOW) .. ' ' .. who)
   end
-  call('PEXPIRE', waiters, 2 * WAITER_TTL)
-  call('PEXPIRE', names, 2 * WAITER_TTL)
+  call('PEXPIRE', waiters, WAITER_TTL)
+  call('PEXPIRE', names, WAITER_TTL)
   return is_new
 end
 
