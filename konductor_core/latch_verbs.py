@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 from konductor_core import identity
 from konductor_core.durations import to_ms
 from konductor_core.errors import InvalidInput
-from konductor_core.flows import gates, objects, snapshots, waitgroups
+from konductor_core.flows import gates, latch_snapshots, objects, waitgroups
 from konductor_core.identity import Kind
 from konductor_core.models import Condition, GateSpec
 from konductor_core.verbs import ObjectVerbs, timeout_ms
@@ -48,7 +48,7 @@ class WaitGroupVerbs(ObjectVerbs):
 
     def status(self) -> Flow[WaitGroupStatus]:
         """Return a snapshot."""
-        return snapshots.read_waitgroup(self.keys)
+        return latch_snapshots.read_waitgroup(self.keys)
 
 
 class GateVerbs(ObjectVerbs):
@@ -77,7 +77,7 @@ class GateVerbs(ObjectVerbs):
 
     def status(self) -> Flow[GateStatus]:
         """Return a snapshot."""
-        return snapshots.read_gate(self.keys)
+        return latch_snapshots.read_gate(self.keys)
 
 
 def _condition(given: Conditional) -> Condition:

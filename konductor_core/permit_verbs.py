@@ -9,7 +9,7 @@ from konductor_core import identity
 from konductor_core.amounts import amount_of, leased_object
 from konductor_core.durations import to_ms
 from konductor_core.errors import InvalidInput, quoted
-from konductor_core.flows import leases, onces, permits, snapshots
+from konductor_core.flows import leases, onces, permit_snapshots, permits
 from konductor_core.identity import Kind
 from konductor_core.models import LeaseSpec, LockSpec, MutexSpec, OnceSpec, RWMutexSpec, SemaphoreSpec
 from konductor_core.verbs import ObjectVerbs, timeout_ms
@@ -110,7 +110,7 @@ class PermitVerbs(ObjectVerbs):
 
     def status(self) -> Flow[PermitStatus]:
         """Return a snapshot."""
-        return snapshots.read_permits(self.keys)
+        return permit_snapshots.read_permits(self.keys)
 
 
 class SemaphoreVerbs(PermitVerbs):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from konductor_core import identity
 from konductor_core.durations import ARRIVE_PATIENCE, to_ms
-from konductor_core.flows import barriers, listeners, objects, snapshots
+from konductor_core.flows import barriers, latch_snapshots, listeners, objects
 from konductor_core.identity import Kind, Owner
 from konductor_core.keys import ObjectKeys
 from konductor_core.models import BarrierSpec
@@ -139,4 +139,4 @@ class BarrierVerbs(ObjectVerbs):
 
     def status(self) -> Flow[BarrierStatus]:
         """Return a snapshot."""
-        return snapshots.read_barrier(self.keys)
+        return latch_snapshots.read_barrier(self.keys)

@@ -11,7 +11,7 @@ from konductor_core.controller.nudges import key_of
 from konductor_core.controller.view import Key
 from konductor_core.drivers.aio import AsyncDriver
 from konductor_core.errors import NotFound
-from konductor_core.flows import gates, imports, objects, snapshots, upkeep
+from konductor_core.flows import gates, imports, objects, permit_snapshots, snapshots, upkeep
 from konductor_core.identity import Kind
 from konductor_core.keys import ObjectKeys
 from konductor_core.models import SPECS
@@ -58,11 +58,11 @@ class Store:
         """Create an object or bring it to this spec; `owner` is `cr/<uid>` or `cli`. A new uid starts a new epoch."""
         return await self.driver.run(objects.define(_keys(key), cast("Any", spec), labels, owner))
 
-    async def read(self, key: Key, holders: int = snapshots.HOLDERS_SHOWN) -> Status | None:
+    async def read(self, key: Key, holders: int = permit_snapshots.HOLDERS_SHOWN) -> Status | None:
         """Return a consistent snapshot with so many holders at most, or None if there is no such object."""
         with suppress(NotFound):
             if key.kind in LEASED:
-                return await self.driver.run(snapshots.read_permits(_keys(key), holders))
+                return await self.driver.run(permit_snapshots.read_permits(_keys(key), holders))
             return cast("Status", await self.driver.run(snapshots.READERS[key.kind](_keys(key))))
         return None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 from konductor_core.codes import Code
 from konductor_core.durations import UNATTENDED_AFTER, about
 from konductor_core.errors import GateFailed, InvalidInput, KonductorError, Unavailable
-from konductor_core.flows import latches, objects, snapshots
+from konductor_core.flows import latch_snapshots, latches, objects
 from konductor_core.flows.absence import absent
 from konductor_core.flows.latches import Wait
 from konductor_core.flows.steps import Call, Flow
@@ -106,7 +106,7 @@ def define(keys: ObjectKeys, spec: GateSpec, labels: Mapping[str, str] | None, o
 def _targets_of(place: Place, home: str) -> Flow[list[Place]]:
     """Return the gates that a gate refers to; none if it does not exist, or if another namespace may not be read."""
     try:
-        status = yield from snapshots.read_gate(ObjectKeys(place.namespace, Kind.GATE, place.name))
+        status = yield from latch_snapshots.read_gate(ObjectKeys(place.namespace, Kind.GATE, place.name))
     except Unavailable as error:
         if place.namespace == home or error.passing:
             raise

@@ -9,7 +9,9 @@ from konductor_core import keys as layout
 from konductor_core.errors import NotFound
 from konductor_core.flows.listeners import listeners_of
 from konductor_core.flows.objects import list_objects
-from konductor_core.flows.snapshots import READERS, Reader, waiter_of
+from konductor_core.flows.permit_snapshots import waiter_of
+from konductor_core.flows.reader import Reader
+from konductor_core.flows.snapshots import READERS
 from konductor_core.flows.steps import Call, Flow
 from konductor_core.identity import Kind
 from konductor_core.keys import ObjectKeys
