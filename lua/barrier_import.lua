@@ -5,6 +5,7 @@
 -- GUARANTEE: acts only where there is no such object, and brings back no life ended since.
 --@include lib/codes
 --@include lib/barrier
+--@include lib/restore
 
 local owner, labels, epoch, phase = ARGV[1], ARGV[2], ARGV[7], ARGV[9]
 local spec = {
@@ -66,14 +67,5 @@ local function revive(arrivals)
 end
 
 local arrivals = rows()
-local ended = tonumber(recall(object, 'last-epoch') or '') or 0
-local code = UNCHANGED
-if not object.epoch and ended < whole(7, 'epoch', 0) then
-  revive(arrivals)
-  code = RESTORED
-end
-finish(object)
-if code == RESTORED then
-  broadcast(object, 'defined ' .. object.epoch)
-end
+local code = restore(object, whole(7, 'epoch', 0), function() revive(arrivals) end, finish)
 return {code, until_moment(deadline(object)), object.epoch or '', owner, code == RESTORED and #arrivals or 0}

@@ -5,6 +5,7 @@
 -- GUARANTEE: acts only where there is no such object, and brings back no life ended since.
 --@include lib/codes
 --@include lib/gate
+--@include lib/restore
 
 local owner, epoch, verdict, override = ARGV[1], text(whole(6, 'epoch', 0)), ARGV[8], ARGV[10]
 local decided = whole(9, 'decided', 0)
@@ -32,14 +33,5 @@ local function revive()
   advance(object)
 end
 
-local ended = tonumber(recall(object, 'last-epoch') or '') or 0
-local code = UNCHANGED
-if not object.epoch and ended < whole(6, 'epoch', 0) then
-  revive()
-  code = RESTORED
-end
-finish(object)
-if code == RESTORED then
-  broadcast(object, 'defined ' .. object.epoch)
-end
+local code = restore(object, whole(6, 'epoch', 0), revive, finish)
 return {code, until_moment(deadline(object)), object.epoch or '', owner, code == RESTORED and 1 or 0}

@@ -6,6 +6,7 @@
 -- GUARANTEE: acts only where there is no such object, and brings back no lease released since and no life ended since.
 --@include lib/codes
 --@include lib/lifecycle
+--@include lib/restore
 local ROW = 8
 
 local owner, labels, policy, epoch = ARGV[1], ARGV[2], ARGV[5], ARGV[7]
@@ -81,14 +82,5 @@ local function revive(leases)
 end
 
 local leases = rows()
-local ended = tonumber(recall(object, 'last-epoch') or '') or 0
-local code = UNCHANGED
-if not object.epoch and ended < whole(7, 'epoch', 0) then
-  revive(leases)
-  code = RESTORED
-end
-finish()
-if code == RESTORED then
-  broadcast(object, 'defined ' .. object.epoch)
-end
+local code = restore(object, whole(7, 'epoch', 0), function() revive(leases) end, finish)
 return {code, until_moment(next_moment(object)), object.epoch or '', owner, restored}

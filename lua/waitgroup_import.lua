@@ -5,6 +5,7 @@
 -- GUARANTEE: acts only where there is no such object, and brings back no life ended since.
 --@include lib/codes
 --@include lib/waitgroup
+--@include lib/restore
 
 local owner, labels, epoch = ARGV[1], ARGV[2], text(whole(3, 'epoch', 0))
 local created, round, added = whole(4, 'created', 0), whole(5, 'round', 1), whole(6, 'added', 0)
@@ -38,14 +39,5 @@ local function revive()
   record(object, 'restored', '', '', text(counter(object)), 'for ' .. owner)
 end
 
-local ended = tonumber(recall(object, 'last-epoch') or '') or 0
-local code = UNCHANGED
-if not object.epoch and ended < whole(3, 'epoch', 0) then
-  revive()
-  code = RESTORED
-end
-finish(object)
-if code == RESTORED then
-  broadcast(object, 'defined ' .. object.epoch)
-end
+local code = restore(object, whole(3, 'epoch', 0), revive, finish)
 return {code, -1, object.epoch or '', owner, code == RESTORED and #rows or 0}
