@@ -9,8 +9,8 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from koncli.local.health import attend
 from koncli.local.init import NOT_RUNNABLE
+from koncli.local.probes import attend
 from koncli.local.process import Exit, Process
 from koncli.local.state import FAILED, PENDING, RUNNING, SUCCEEDED, Audience, ContainerRun, back_off_ms
 from konductor_core.errors import KonductorError

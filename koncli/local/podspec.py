@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from koncli.local.health import Probes, read_probes
 from koncli.local.podenv import Import, Variable, read_imports, read_variable
 from koncli.local.podvolumes import Volume, VolumeMount, read_mounts, read_volumes
+from koncli.local.probes import Probes, read_probes
 from konductor_core.annotations import SCHEDULING_GATE
 from konductor_core.coordination import Coordination
 from konductor_core.errors import InvalidInput

@@ -18,7 +18,7 @@ from koncli.local.embedded import EmbeddedServer
 from koncli.local.folder import run_folder
 from koncli.local.gating import Gating
 from koncli.local.host import Host
-from koncli.local.probe import allowed_mode
+from koncli.local.modes import allowed_mode
 from koncli.local.process import Exit, Launch, Process
 from koncli.local.report import UNREAD, Outcome, completed, failed, interrupted, timed_out
 from koncli.local.standin import StandIn

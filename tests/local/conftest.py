@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from koncli.local import isolation
-from koncli.local.probe import allowed_mode
+from koncli.local.modes import allowed_mode
 from tests.local.running import Local
 
 if TYPE_CHECKING:

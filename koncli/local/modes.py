@@ -1,4 +1,4 @@
-"""Which namespaces this system allows: found out by running a container that uses them."""
+"""Which of the modes of `isolation` this system allows: found out by running a container that uses them."""
 
 from __future__ import annotations
 
