@@ -85,8 +85,6 @@ def _switch(value: object, what: str) -> bool:
 
 
 _OUTPUT: Final = _one_of("text", "wide", "json", "yaml", "name")
-
-
 _LEVEL: Final = _one_of("debug", "info", "warning", "error")
 
 

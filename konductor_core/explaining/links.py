@@ -121,9 +121,8 @@ class _Links:
 def _absentees(stuck: Stuck, refs: set[Ref], status: BarrierStatus) -> list[Wait]:
     """Return the waits of those who have not arrived at a barrier, and whom its waiters keep waiting, at once or not.
 
-    Its waiters are all who listen at one of `refs`: the barrier, or a gate that wants it.
-
-    These may be who is missing there: nothing tells who else would arrive.
+    Its waiters are all who listen at one of `refs`: the barrier, or a gate that wants it. Those kept waiting may be
+    who is missing there: nothing tells who else would arrive.
     """
     world, arrived = stuck.world, {each.id for each in status.arrivals}
     places: dict[str, dict[Ref, int]] = defaultdict(dict)
@@ -133,12 +132,13 @@ def _absentees(stuck: Stuck, refs: set[Ref], status: BarrierStatus) -> list[Wait
         for held in world.held.get(queue, ()):
             places[stuck.actor(held)][queue] = 0
     todo = [stuck.actor(wait) for ref in refs for wait in world.listeners.get(ref, ())]
-    known, searched, found = set(todo), dict.fromkeys(world.queues, -1), []
+    # Behind whoever is looked at stands the rest of a queue; from `ends` on it has been looked at before.
+    ends = {queue: len(waits) for queue, waits in world.queues.items()}
+    known, found = set(todo), []
     while todo:
         for queue, place in places[todo.pop()].items():
-            waits = world.queues[queue]
-            end = searched[queue] if searched[queue] >= 0 else len(waits)
-            searched[queue] = min(place, end)
+            waits, end = world.queues[queue], ends[queue]
+            ends[queue] = min(place, end)
             for wait in waits[place:end]:
                 found += [wait] if not {wait.holder, stuck.actor(wait)} & arrived else []
                 if stuck.actor(wait) not in known:

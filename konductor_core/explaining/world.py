@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from konductor_core.identity import Kind
 from konductor_core.models.barrier import BarrierStatus
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from konductor_core.models import Holder, Listener, LockSpec, SemaphoreSpec, Status, Waiter
 
 __all__ = ["Held", "Wait", "World", "is_lock", "label", "terms"]
+
+MOMENT: Final = 1_000
+"""Milliseconds that lie at most between a grant and its confirmation, which sets the same end anew."""
 
 
 def label(ref: Ref) -> str:
@@ -50,10 +53,6 @@ class Held:
         if lease.expires_ms is None or not lease.ttl_ms:
             return False
         return not lease.pending and lease.expires_ms - lease.ttl_ms > lease.since_ms + MOMENT
-
-
-MOMENT = 1_000
-"""Milliseconds that lie between a grant and its confirmation, which sets the same end anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +168,13 @@ class World:
         found: list[Ref] = []
         for ref, status in self.statuses.items():
             if isinstance(status, BarrierStatus):
-                found += [ref] * any(each.id == name for each in status.arrivals)
+                people = [each.id for each in status.arrivals]
             elif isinstance(status, WaitGroupStatus):
-                found += [ref] * any(each.id == name for each in status.members)
+                people = [each.id for each in status.members]
+            else:
+                continue
+            if name in people:
+                found.append(ref)
         return found
 
     def refs(self) -> list[Ref]:
