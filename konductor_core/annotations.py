@@ -92,7 +92,8 @@ class Annotation(StrEnum):
         "`init` (default) or `schedule`",
         (
             "Where the pod waits: in init containers, or unscheduled, where it holds no resources, behind a scheduling "
-            "gate that the controller lifts."
+            "gate that the controller lifts. There a wait that fails or takes too long is told in an Event of the pod, "
+            "which stays as it is: a pod that was never scheduled cannot fail."
         ),
         "schedule",
     )

@@ -34,13 +34,14 @@ log = logging.getLogger(__name__)
 NORMAL, WARNING = "Normal", "Warning"
 REASONS: Final = {
     "opened": ("Opened", NORMAL, "{permits} have arrived: it is open"),
-    "failed": ("Failed", WARNING, "{detail}"),
+    "failed": ("Failed", WARNING, "it has failed: {detail}"),
     "expired": ("Expired", WARNING, "the lease of {holder} expired without being renewed"),
-    "lost": ("Lost", WARNING, "{holder} noticed that it had lost its lease"),
+    "lost": ("Lost", WARNING, "the lease of {holder} was lost, as it noticed itself"),
     "force-released": ("ForceReleased", WARNING, "what {holder} held was taken away"),
     "reclaimed": ("Reclaimed", NORMAL, "what {holder} held was given back: {detail}"),
 }
-"""Which events of the history are reported: as what, how serious, in which words."""
+"""Which events of the history are reported: as what, how serious, in which words. They don't begin with a name, since a
+sentence begins with a capital letter."""
 
 OF_GATES: Final = {
     **REASONS,

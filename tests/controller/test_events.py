@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from konductor_core.flows import leases
 from konductor_core.identity import Kind
+from konductor_core.keys import ObjectKeys
 from tests.controller.stage import Stage, eventually
 
 if TYPE_CHECKING:
@@ -36,11 +38,14 @@ async def test_lost_and_taken_leases_are_told(any_server: Server) -> None:
         await stage.konductor.semaphore("s").acquire(holder="dead", ttl="400ms")
         await stage.konductor.semaphore("s").acquire(holder="greedy", ttl="1h")
         await stage.konductor.semaphore("s").force_release("greedy")
-        wanted = [("Expired", "Warning", 1), ("ForceReleased", "Warning", 1)]
-        await eventually(lambda: told(stage, "s") == wanted, "both are told")
+        lost = leases.report_lost(ObjectKeys("etl", S, "s"), "greedy", 7, leases.lost_detail("it has ended", ""))
+        await stage.konductor.driver.run(lost)
+        wanted = [("Expired", "Warning", 1), ("ForceReleased", "Warning", 1), ("Lost", "Warning", 1)]
+        await eventually(lambda: told(stage, "s") == wanted, "all are told")
         messages = {each["reason"]: each["message"] for each in stage.api.events("s")}
         assert messages["Expired"] == "The lease of dead expired without being renewed."
         assert "greedy" in messages["ForceReleased"]
+        assert messages["Lost"] == "The lease of greedy was lost, as it noticed itself."
 
 
 async def test_many_of_a_sort_are_told_together(any_server: Server) -> None:

@@ -101,7 +101,9 @@ async def test_a_condition_that_cannot_come_true_any_more_fails_the_gate_and_tho
         failed = stage.api.condition(G, "g", "Failed")
         assert (failed["status"], failed["message"]) == ("True", "job/j: Failed, 0/1 completions")
         await eventually(lambda: stage.api.events("g"), "there is an Event")
-        assert (stage.api.events("g")[0]["reason"], stage.api.events("g")[0]["type"]) == ("Failed", "Warning")
+        (event,) = stage.api.events("g")
+        assert (event["reason"], event["type"]) == ("Failed", "Warning")
+        assert event["message"] == "It has failed: job/j: Failed, 0/1 completions."
 
 
 async def test_after_its_timeout_a_gate_has_failed_without_anybody_doing_anything(any_server: Server) -> None:
