@@ -59,7 +59,8 @@ def refusal(ask: Ask, reply: Reply) -> KonductorError:
     if reply.code == Code.DONE:
         return AlreadyDone(f"{name} is done already", hint=f"koncli {name.replace('/', ' status ')} says by whom")
     if reply.code == Code.IMPOSSIBLE:
-        return Impossible(f"{name} has {reply.permits} permits: {_most(ask, name)} can never be granted")
+        permits = f"{reply.permits} permit{'s' if reply.permits > 1 else ''}"
+        return Impossible(f"{name} has {permits}: {_most(ask, name)} can never be granted")
     if reply.code == Code.DUPLICATE:
         return AlreadyWaiting(
             f"holder {ask.holder} is already waiting for {name} in another process",

@@ -41,6 +41,9 @@ def test_more_than_the_limit_is_impossible_at_once_even_for_a_waiter(bench: Benc
     with pytest.raises(Impossible, match="has 2 permits: 3 can never be granted"):
         bench.k.semaphore("x").acquire(permits=3, holder="a")
     assert bench.waiters() == []
+    bench.semaphore(1)
+    with pytest.raises(Impossible, match="has 1 permit: 3 can never be granted"):
+        bench.k.semaphore("x").acquire(permits=3, holder="a")
 
 
 def test_a_try_that_would_block_leaves_nothing_but_a_count(bench: Bench) -> None:
