@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from konductor_core.annotations import MIRROR_LABEL
 from konductor_core.errors import InvalidInput
 from konductor_core.identity import GROUP, Kind
 from webhook.inject import inject
 from webhook.objects import judge, refuse_ring, walk_from
 from webhook.patches import difference
 from webhook.review import Verdict
+from webhook.shapes import mapping
 from webhook.templates import TEMPLATES, inspect
 
 if TYPE_CHECKING:
@@ -58,8 +60,13 @@ def validate(request: Request, defaults: Defaults) -> Verdict:
 
 
 def gate_walk(request: Request) -> Walk | None:
-    """Return the first step from a gate along those that it waits for; None for what is no gate with a new spec."""
+    """Return the first step from a gate along those that it waits for; None for what is no gate with a new spec.
+
+    None for a mirror, too: it shows a gate that is there already, and to refuse it would only hide the ring.
+    """
     if request.kind != (GROUP, Kind.GATE) or not _is_stored(request):
+        return None
+    if mapping(mapping(request.object, "metadata"), "labels").get(MIRROR_LABEL) == "true":
         return None
     if request.old and request.old.get("spec") == request.object.get("spec"):
         return None

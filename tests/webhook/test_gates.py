@@ -8,6 +8,7 @@ from typing import Any, Final
 import kmock
 import pytest
 
+from konductor_core.annotations import MIRROR_LABEL
 from konductor_core.identity import API_VERSION, GROUP, VERSION
 from tests.webhook.api import Api, cluster_of
 from tests.webhook.serving import review, serving
@@ -74,6 +75,12 @@ async def test_a_gate_whose_spec_stays_and_one_that_goes_are_let_through() -> No
     assert (await asked(api, sent, operation="UPDATE", oldObject=sent))["allowed"]
     sent["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert (await asked(api, sent, operation="UPDATE", oldObject=gate("a")))["allowed"]
+
+
+async def test_the_mirror_of_a_gate_that_koncli_made_is_let_through_so_that_its_ring_can_be_told() -> None:
+    sent = gate("a", "b")
+    sent["metadata"]["labels"] = {MIRROR_LABEL: "true"}
+    assert (await asked(api_with(gate("b", "a")), sent))["allowed"]
 
 
 async def test_an_api_that_is_silent_or_gone_lets_the_gate_through(monkeypatch: pytest.MonkeyPatch) -> None:
