@@ -102,7 +102,7 @@ def _barrier(spec: BarrierSpec, before: BarrierSpec, phase: object) -> list[str]
     if spec.cyclic != before.cyclic:
         return ["cyclic changes: the barrier starts anew, and forgets who has arrived"]
     if phase in {"Open", "Failed"} and not spec.cyclic and spec != before:
-        return [f"the barrier is {phase} already, which no change takes back: delete and make it anew to start again"]
+        return [f"the barrier is {phase} already, which no change takes back: koncli barrier reset starts it again"]
     return []
 
 
@@ -110,5 +110,5 @@ def _gate(spec: GateSpec, before: GateSpec | None, verdict: object) -> list[str]
     if not spec.conditions and (before is None or before.conditions):
         return ["no conditions: only a hand opens the gate, with koncli gate open"]
     if before is not None and verdict in {"Open", "Failed"} and spec != before:
-        return [f"the gate is {verdict} already, which no change takes back: delete and make it anew to start again"]
+        return [f"the gate is {verdict} already, which no change takes back: koncli gate reset starts it again"]
     return []
