@@ -6,6 +6,7 @@ message that says all there is to know. It asks again when its connection was lo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
@@ -32,7 +33,7 @@ PROGRESS_INTERVAL: Final = 1.05
 Result = TypeVar("Result")
 
 
-class Wait(Generic[Result]):
+class Wait(ABC, Generic[Result]):
     """One wait: for which cycle (0: the script decides) of which epoch (empty: any). Each kind of latch has its own.
 
     `who` waits is kept with the waiter as long as it does, for people to read: see `flows.listeners`.
@@ -54,17 +55,17 @@ class Wait(Generic[Result]):
         self.awaited = 1
         self.seen_epoch = ""
 
+    @abstractmethod
     def arguments(self, cycle: int) -> tuple[str | int, ...]:
         """Return the arguments of the script that asks, but for the last, which says who waits."""
-        raise NotImplementedError
 
+    @abstractmethod
     def describe(self, count: int, target: int, notes: list[str]) -> str:
         """Return the line of progress; `notes` are what the script, or a message, says beside the two numbers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def result(self, count: int, target: int, cycle: int, epoch: str, notes: list[str]) -> Result:
         """Return what the wait ends with."""
-        raise NotImplementedError
 
     def call(self, seconds: float) -> Call:
         """Ask, and stay counted."""
