@@ -99,7 +99,7 @@ async def _tour_async(url: str) -> None:
         semaphore, barrier = k.semaphore("s"), k.barrier("b")
         await semaphore.define(permits=1)
         await barrier.define(expected=2)
-        async with semaphore.acquire(ttl="300ms", renew=True) as lease:
+        async with semaphore.acquire(ttl="1500ms", renew=True) as lease:
             waiting = asyncio.create_task(semaphore.acquire(timeout="20s").__aenter__())
             await asyncio.gather(
                 barrier.arrive_and_wait("a", timeout="20s"), barrier.arrive_and_wait("b", timeout="20s")

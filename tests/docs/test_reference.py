@@ -55,10 +55,14 @@ def commands(group: click.Group = root, path: str = "koncli") -> Iterator[tuple[
             yield f"{path} {name}", command
 
 
-def examples() -> list[str]:
-    """Return the command lines of docs/cli.md that are no usage lines."""
+def examples() -> dict[str, list[str]]:
+    """Return the command lines of docs/cli.md that are no usage lines, by the second word of each."""
     shown = [command.text for block in blocks("docs/cli.md") for command in block.commands()]
-    return [text for text in shown if "[OPTIONS]" not in text and text != RUN_ELSEWHERE]
+    found: dict[str, list[str]] = {}
+    for text in shown:
+        if "[OPTIONS]" not in text and text != RUN_ELSEWHERE:
+            found.setdefault(text.split()[1], []).append(text)
+    return found
 
 
 def test_the_reference_is_what_the_commands_say() -> None:
@@ -82,7 +86,8 @@ def test_the_demo_is_the_example_of_a_local_run() -> None:
     assert RUN_ELSEWHERE.removeprefix("koncli ") in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
-def test_the_examples_of_the_reference_work(pages: Runner) -> None:
+@pytest.mark.parametrize("about", examples())
+def test_the_examples_of_the_reference_work(pages: Runner, about: str) -> None:
     shell = pages.shell
     for path, text in SURROUNDINGS.items():
         file = Path.cwd() / path
@@ -91,7 +96,7 @@ def test_the_examples_of_the_reference_work(pages: Runner) -> None:
         file.chmod(0o755)
     shell.run("cp examples/etl-pipeline/barriers.yaml .; PATH=$PWD/bin:$PATH")
     with Konductor() as k:
-        for example in examples():
+        for example in examples()[about]:
             _prepare(k, example)
             command, wanted = _with_an_end(example)
             printed = shell.run(command)

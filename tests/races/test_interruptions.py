@@ -68,5 +68,5 @@ def test_a_wait_that_is_interrupted_leaves_nothing_behind(place: Place) -> None:
     status = place.k.semaphore("one").status()
     assert (status.holders, status.waiters) == ((), ())
     done = [line["op"] for line in worker.lines]
-    assert done.count("interrupted") > turns / 10
-    assert done.count("held") > turns / 10
+    assert done.count("interrupted") > turns / 50
+    assert done.count("held") > turns / 50
