@@ -39,9 +39,13 @@ def in_time(work: Callable[[], T], seconds: float, *, late: Callable[[T], object
         elif results and late is not None:
             late(results[0])
 
-    threading.Thread(target=run, name="konductor-call", daemon=True).start()
     try:
+        threading.Thread(target=run, name="konductor-call", daemon=True).start()
         done.wait(seconds)
+    except RuntimeError as error:  # Python's, when it is interrupted while it takes back the lock of an Event
+        if error.__context__ is not None and not isinstance(error.__context__, Exception):
+            raise error.__context__ from None
+        raise
     finally:
         left_behind = decided.acquire(blocking=False)
     if left_behind:

@@ -14,6 +14,7 @@ from konductor_core.flows.imports import BarrierRemains, GateRemains, LeaseRemai
 from konductor_core.identity import Kind
 from konductor_core.models import BarrierSpec, BarrierStatus, GateStatus, SemaphoreSpec, SemaphoreStatus
 from tests.looking import look
+from tests.servers import until
 
 if TYPE_CHECKING:
     from tests.scripts.bench import Bench
@@ -124,7 +125,9 @@ def test_a_release_of_an_earlier_lease_does_not_keep_a_later_one_away(bench: Ben
     sem = bench.semaphore(2)
     sem.define(2)
     sem.release("a")  # it held nothing then
+    released_ms = bench.clock.now_ms()
     bench.clock.advance(SECOND)
+    until(lambda: bench.clock.now_ms() > released_ms, "the clock has gone on")
     sem.acquire(timeout=0, holder="a")
     before = sem.status()
     bench.client.delete(*[key for key in bench.all_keys() if ":did:" not in key])
