@@ -40,12 +40,7 @@ def in_time(work: Callable[[], T], seconds: float, *, late: Callable[[T], object
             late(results[0])
 
     try:
-        threading.Thread(target=run, name="konductor-call", daemon=True).start()
-        done.wait(seconds)
-    except RuntimeError as error:  # Python's, when it is interrupted while it takes back the lock of an Event
-        if error.__context__ is not None and not isinstance(error.__context__, Exception):
-            raise error.__context__ from None
-        raise
+        _start_and_wait(run, done, seconds)
     finally:
         left_behind = decided.acquire(blocking=False)
     if left_behind:
@@ -54,3 +49,13 @@ def in_time(work: Callable[[], T], seconds: float, *, late: Callable[[T], object
     if errors:
         raise errors[0]
     return results[0]
+
+
+def _start_and_wait(run: Callable[[], None], done: threading.Event, seconds: float) -> None:
+    try:
+        threading.Thread(target=run, name="konductor-call", daemon=True).start()
+        done.wait(seconds)
+    except RuntimeError as error:  # Python's, when it is interrupted while it takes back the lock of an Event
+        if error.__context__ is not None and not isinstance(error.__context__, Exception):
+            raise error.__context__ from None
+        raise
