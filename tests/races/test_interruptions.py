@@ -62,11 +62,11 @@ def test_a_wait_that_is_interrupted_leaves_nothing_behind(place: Place) -> None:
         worker = place.crew.start("be_interrupted", turns=turns)
         for _ in range(turns):
             worker.hear("asks")
-            threading.Event().wait(chance.uniform(0, 0.008))
+            threading.Event().wait(0.0003 * 100 ** chance.random())  # moments of every size
             os.kill(worker.pid, signal.SIGINT)
             worker.hear("interrupted", "held")
     status = place.k.semaphore("one").status()
     assert (status.holders, status.waiters) == ((), ())
     done = [line["op"] for line in worker.lines]
-    assert done.count("interrupted") > turns / 50
-    assert done.count("held") > turns / 50
+    assert done.count("interrupted") > turns / 10
+    assert done.count("held") > turns / 10
